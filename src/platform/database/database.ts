@@ -1,0 +1,162 @@
+import {
+  CompiledQuery,
+  type EntityManager,
+  type EntitySchema,
+  MikroORM,
+  type Options,
+  PostgreSqlDriver,
+} from '@mikro-orm/postgresql';
+import { Migrator } from '@mikro-orm/migrations';
+import pg from 'pg';
+import { TENANT_FILTER } from './columns.ts';
+import { prepareRoles, roleNames, refuseUnsafePool } from './roles.ts';
+import type { Actor, DomainEvent, Scope, TenantRef } from './scope.ts';
+import { currentTenantId, runInTenant } from './tenant-context.ts';
+
+/** What the platform needs to log; pino's logger fits. */
+export interface Log {
+  info(fields: object, message?: string): void;
+  warn(fields: object, message?: string): void;
+  error(fields: object, message?: string): void;
+  debug(fields: object, message?: string): void;
+}
+
+export interface DatabaseOptions {
+  /** Connection the app uses, `postgres://…`. */
+  readonly url: string;
+  /** The owner's connection, which migrates; the app's own when absent. */
+  readonly ownerUrl?: string;
+  readonly entities: readonly (EntitySchema | { new (): unknown })[];
+  readonly log: Log;
+  /** Told every domain event after its commit. */
+  readonly onEvent?: (event: DomainEvent) => void;
+  /** Connections of the ORM's pool (10). */
+  readonly poolSize?: number;
+}
+
+/** The database of one process: the ORM with its tenant fences, and the pools that serve several tenants at once. */
+export interface Database {
+  readonly orm: MikroORM;
+  /** App role, no tenant: sees no tenant's row by itself; for SECURITY DEFINER functions, LISTEN and advisory locks. */
+  readonly systemPool: pg.Pool;
+  /** App role, no tenant: only for the append function, so that its prepared statements and latency are its own. */
+  readonly appendPool: pg.Pool;
+  /** Opens a unit of work for one tenant. Connections, filter and row-level security are bound to it. */
+  withScope<A extends Actor, T>(tenant: TenantRef, actor: A, work: (scope: Scope<A>) => Promise<T>): Promise<T>;
+  /** Who is told domain events after commit; replaces the listener given at opening. */
+  onEvent(listener: (event: DomainEvent) => void): void;
+  close(): Promise<void>;
+}
+
+const CONNECT_TIMEOUT_MS = 3_000;
+const STATEMENT_TIMEOUT_MS = 5_000;
+const MIGRATIONS_PATH = new URL('../../../migrations', import.meta.url).pathname;
+
+/** ORM options that the server, the migrator and the command line share. */
+export function ormOptions(url: string, entities: DatabaseOptions['entities']): Options<PostgreSqlDriver> {
+  return {
+    driver: PostgreSqlDriver,
+    clientUrl: url,
+    // knows entity classes and schemas alike; the ORM's own type is wider than what we list
+    entities: entities as Options<PostgreSqlDriver>['entities'] & object,
+    extensions: [Migrator],
+    migrations: {
+      path: decodeURIComponent(MIGRATIONS_PATH),
+      tableName: 'migrations',
+      transactional: true,
+      allOrNothing: true,
+      snapshot: false,
+    },
+    schemaGenerator: { ignorePolicies: true },
+    forceUtcTimezone: true,
+    allowGlobalContext: false,
+    debug: false,
+  };
+}
+
+/** Options of every pool that runs as the app's role; `statementTimeoutMs` 0 is none. */
+function poolOptions(url: string, role: string, statementTimeoutMs = STATEMENT_TIMEOUT_MS): pg.PoolConfig {
+  return {
+    connectionString: url,
+    options: `-c role=${role} -c statement_timeout=${statementTimeoutMs} -c idle_in_transaction_session_timeout=10000 -c timezone=UTC`,
+    connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
+    idleTimeoutMillis: 60_000,
+    keepAlive: true,
+  };
+}
+
+/**
+ * Brings the schema up to date as its owner: roles first, then migrations under an advisory lock, so that two nodes
+ * starting together do not race. Throws with one clear sentence when the role may not do it.
+ */
+export async function migrate(options: Pick<DatabaseOptions, 'url' | 'ownerUrl' | 'entities' | 'log'>): Promise<void> {
+  const ownerUrl = options.ownerUrl ?? options.url;
+  const owner = new pg.Client({ connectionString: ownerUrl, connectionTimeoutMillis: CONNECT_TIMEOUT_MS });
+  await owner.connect();
+  try {
+    await owner.query("select pg_advisory_lock(hashtext('safego-support:migrate'))");
+    await prepareRoles(owner, options.url);
+    const orm = await MikroORM.init(ormOptions(ownerUrl, options.entities));
+    try {
+      const done = await orm.migrator.up();
+      if (done.length > 0) options.log.info({ migrations: done.map((one) => one.name) }, 'schema migrated');
+    } finally {
+      await orm.close(true);
+    }
+  } finally {
+    await owner.end();
+  }
+}
+
+/** Opens the pools and the ORM as the app's role. The schema must be there (`migrate`). */
+export async function openDatabase(options: DatabaseOptions): Promise<Database> {
+  const { app } = roleNames(options.url);
+  const systemPool = new pg.Pool({ ...poolOptions(options.url, app), max: 6 });
+  const appendPool = new pg.Pool({ ...poolOptions(options.url, app), max: 4 });
+  for (const pool of [systemPool, appendPool]) {
+    // a connection dropped by the server must not take the process down; the query in flight rejects by itself
+    pool.on('error', (error) => options.log.warn({ err: error.message }, 'database connection dropped'));
+    pool.on('connect', (client) => client.on('error', () => {}));
+  }
+  let tell = options.onEvent ?? (() => {});
+  let orm: MikroORM | undefined;
+  try {
+    await refuseUnsafePool(systemPool);
+    orm = await MikroORM.init({
+      ...ormOptions(options.url, options.entities),
+      driverOptions: poolOptions(options.url, app),
+      pool: { min: 0, max: options.poolSize ?? 10 },
+      onReserveConnection: bindTenant,
+    });
+  } catch (error) {
+    await Promise.allSettled([systemPool.end(), appendPool.end(), orm?.close(true)]);
+    throw error;
+  }
+  const opened = orm;
+  return {
+    orm: opened,
+    systemPool,
+    appendPool,
+    withScope(tenant, actor, work) {
+      return runInTenant(tenant.id, async () => {
+        const em: EntityManager = opened.em.fork({ useContext: true });
+        em.setFilterParams(TENANT_FILTER, { tenantId: tenant.id });
+        return work({ em, tenant, actor, now: new Date(), emit: (event) => tell(event) });
+      });
+    },
+    onEvent(listener) {
+      tell = listener;
+    },
+    async close() {
+      await opened.close(true);
+      await Promise.allSettled([systemPool.end(), appendPool.end()]);
+    },
+  };
+}
+
+/** Runs at every checkout of an ORM connection, so a pooled connection never keeps another tenant. */
+async function bindTenant(connection: unknown): Promise<void> {
+  // the ORM types the connection as unknown; it is kysely's DatabaseConnection
+  const kysely = connection as { executeQuery(query: CompiledQuery): Promise<unknown> };
+  await kysely.executeQuery(CompiledQuery.raw("select set_config('app.tenant_id', $1, false)", [currentTenantId()]));
+}

@@ -1,0 +1,11 @@
+/**
+ * Database: one PostgreSQL, the ORM's life cycle, scopes and transactions.
+ *
+ * Promises that work in a scope sees one tenant only, twice over: by a strict ORM filter and by row-level security on
+ * every connection. Never keeps an EntityManager beyond its scope, and never lets the app run as owner or superuser.
+ */
+export { baseColumns, ownTenantFilter, TENANT_FILTER, tenantFilter } from './columns.ts';
+export { type Database, type DatabaseOptions, type Log, migrate, openDatabase, ormOptions } from './database.ts';
+export { roleNames } from './roles.ts';
+export type { Actor, DomainEvent, Scope, TenantRef } from './scope.ts';
+export { isInTransaction, transact } from './transact.ts';
