@@ -100,13 +100,12 @@ module.exports = {
   ],
   options: {
     doNotFollow: { path: 'node_modules' },
-    exclude: { path: '\\.d\\.ts$' },
     tsPreCompilationDeps: true,
     tsConfig: { fileName: 'tsconfig.json' },
     enhancedResolveOptions: {
       exportsFields: ['exports'],
-      conditionNames: ['import', 'node', 'default', 'types'],
-      mainFields: ['module', 'main', 'types'],
+      conditionNames: ['import', 'node', 'default'],
+      mainFields: ['module', 'main'],
       extensions: ['.ts', '.mjs', '.js', '.json'],
     },
     moduleSystems: ['es6', 'cjs'],
