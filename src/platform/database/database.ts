@@ -1,5 +1,4 @@
 import {
-  CompiledQuery,
   type EntityManager,
   type EntitySchema,
   MikroORM,
@@ -7,6 +6,7 @@ import {
   PostgreSqlDriver,
 } from '@mikro-orm/postgresql';
 import { Migrator } from '@mikro-orm/migrations';
+import { CompiledQuery } from 'kysely';
 import pg from 'pg';
 import { TENANT_FILTER } from './columns.ts';
 import { prepareRoles, roleNames, refuseUnsafePool } from './roles.ts';
@@ -66,7 +66,10 @@ export function ormOptions(url: string, entities: DatabaseOptions['entities']): 
       transactional: true,
       allOrNothing: true,
       snapshot: false,
+      silent: true,
     },
+    // the migrator needs no entities: migrations are SQL
+    discovery: { warnWhenNoEntities: false },
     schemaGenerator: { ignorePolicies: true },
     forceUtcTimezone: true,
     allowGlobalContext: false,

@@ -1,6 +1,16 @@
 import { spawnSync } from 'node:child_process';
-import { chownSync, cpSync, existsSync, mkdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { createHash } from 'node:crypto';
+import {
+  chownSync,
+  cpSync,
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { userInfo } from 'node:os';
 import { join } from 'node:path';
 import { StartError } from '../config/index.ts';
@@ -89,7 +99,8 @@ function someUser(): { uid: number; gid: number } {
     .map(([name, , uid, gid]) => ({ name, uid: Number(uid), gid: Number(gid) }))
     .filter((user) => user.uid > 0);
   const found = users.find((user) => user.name === 'nobody') ?? users[0];
-  if (!found) throw new StartError('PostgreSQL cannot run as root and this machine has no other user: set DATABASE_URL');
+  if (!found)
+    throw new StartError('PostgreSQL cannot run as root and this machine has no other user: set DATABASE_URL');
   return found;
 }
 

@@ -1,8 +1,22 @@
 import { spawn } from 'node:child_process';
-import { once } from 'node:events';
-import { closeSync, existsSync, mkdirSync, openSync, readdirSync, readFileSync, readlinkSync, realpathSync } from 'node:fs';
-import { chownSync, renameSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs';
 import { randomBytes } from 'node:crypto';
+import { once } from 'node:events';
+import {
+  chownSync,
+  closeSync,
+  existsSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  realpathSync,
+  renameSync,
+  rmSync,
+  statSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -45,14 +59,14 @@ const MAX_LOG_BYTES = 10_000_000;
 /** After a crash PostgreSQL may replay a lot of log before it is ready. */
 const START_TIMEOUT_MS = 120_000;
 
-/** The cluster's own folder. */
+/** PostgreSQL's data folder. */
 export function dataFolder(account: EmbeddedAccount): string {
-  return join(account.home, 'data');
+  return join(account.home, 'cluster', 'data');
 }
 
-/** The superuser's password, as it was made with the cluster. */
+/** The superuser's password, made with the cluster. */
 export function readPassword(account: EmbeddedAccount): string {
-  return readFileSync(join(account.home, 'password'), 'utf8').trim();
+  return readFileSync(join(account.home, 'cluster', 'password'), 'utf8').trim();
 }
 
 /**
@@ -66,35 +80,179 @@ export async function ensureCluster(account: EmbeddedAccount, log: EmbeddedLog):
   if (existsSync(versionFile)) {
     const found = readFileSync(versionFile, 'utf8').trim();
     if (found === binaries.major) return;
-    throw new StartError(`${dataFolder(account)} holds data of PostgreSQL ${found}, this version brings ${binaries.major}`);
+    throw new StartError(
+      `${dataFolder(account)} holds data of PostgreSQL ${found}, but this version brings PostgreSQL ${binaries.major}`,
+    );
   }
   log.info(`making a PostgreSQL ${binaries.major} database in ${home}`);
   mkdirSync(home, { recursive: true });
   sweepHalfMade(home);
-  const half = join(home, `new-${process.pid}-${randomBytes(4).toString('hex')}`);
-  mkdirSync(half, { mode: 0o700 });
+  const half = join(home, `${HALF_MADE}${process.pid}`);
   const passwordFile = join(half, 'password');
+  mkdirSync(half, { mode: 0o700 });
   writeFileSync(passwordFile, `${randomBytes(24).toString('base64url')}\n`, { mode: 0o600 });
   if (account.uid !== undefined) {
     for (const path of [half, passwordFile]) chownSync(path, account.uid, account.gid ?? -1);
   }
   try {
     await initdb(account, join(half, 'data'), passwordFile);
-    // The password first: whoever sees the data folder finds its password.
-    if (!moveInto(half, home)) await waitFor(() => existsSync(versionFile));
+    renameSync(half, join(home, 'cluster'));
+  } catch (error) {
+    // Another process may have been quicker with the same folder.
+    if (!existsSync(versionFile)) throw error;
   } finally {
     rmSync(half, { recursive: true, force: true });
   }
 }
 
-/** Moves a complete cluster to its place; false when another process was quicker. */
-function moveInto(half: string, home: string): boolean {
-  try {
-    renameSync(join(half, 'data'), join(home, 'data.ready'));
-  } catch {
-    return false;
+const HALF_MADE = 'new-';
+
+/** Removes what a killed start left behind. */
+function sweepHalfMade(home: string): void {
+  for (const name of readdirSync(home)) {
+    if (!name.startsWith(HALF_MADE)) continue;
+    const maker = Number(name.slice(HALF_MADE.length));
+    if (!isAlive(maker) || maker === process.pid) rmSync(join(home, name), { recursive: true, force: true });
   }
-  renameSync(join(half, 'password'), join(home, 'password'));
-  renameSync(join(home, 'data.ready'), join(home, 'data'));
-  return true;
+}
+
+async function initdb(account: EmbeddedAccount, folder: string, passwordFile: string): Promise<void> {
+  const child = spawnAs(
+    account,
+    account.binaries.initdb,
+    [
+      ['-D', folder],
+      ['-U', SUPERUSER],
+      [`--pwfile=${passwordFile}`, '--auth=scram-sha-256'],
+      ['--encoding=UTF8', '--locale=C', '--locale-provider=builtin', '--builtin-locale=C.UTF-8'],
+    ].flat(),
+    'pipe',
+  );
+  let output = '';
+  child.stdout?.on('data', (chunk) => (output += chunk));
+  child.stderr?.on('data', (chunk) => (output += chunk));
+  // A spawn that fails tells `error`, and `once` rejects with it.
+  const [code] = await once(child, 'close');
+  if (code !== 0) throw new StartError(`initdb could not make a database in ${account.home}: ${lastLine(output)}`);
+}
+
+/**
+ * The server that runs over our folder already, e.g. after the program was killed, or beside another process of ours.
+ * A `postmaster.pid` of nobody is left to PostgreSQL; one whose number went to a stranger meanwhile is removed.
+ */
+export function runningServer(account: EmbeddedAccount): EmbeddedServer | undefined {
+  const folder = dataFolder(account);
+  const pidFile = join(folder, 'postmaster.pid');
+  let lines: string[];
+  try {
+    lines = readFileSync(pidFile, 'utf8').split('\n');
+  } catch {
+    return undefined;
+  }
+  const pid = Number(lines[0]);
+  if (!isAlive(pid)) return undefined;
+  if (!isPostgresOver(pid, folder)) {
+    rmSync(pidFile, { force: true });
+    return undefined;
+  }
+  return lines[7]?.trim() === 'ready' ? { pid, port: Number(lines[3]) } : undefined;
+}
+
+/**
+ * Starts a server over the folder and waits until it is ready; when another process starts one at the same time, that
+ * one is returned. The server outlives this process: who leaves last stops it (see openEmbeddedPostgres).
+ * @throws StartError with PostgreSQL's own last words.
+ */
+export async function startServer(
+  account: EmbeddedAccount,
+  settings: Readonly<Record<string, string>> = {},
+): Promise<EmbeddedServer> {
+  const folder = dataFolder(account);
+  const logFile = join(account.home, 'postgres.log');
+  const deadline = Date.now() + START_TIMEOUT_MS;
+  while (Date.now() < deadline) {
+    if (existsSync(logFile) && statSync(logFile).size > MAX_LOG_BYTES) truncateSync(logFile);
+    const logStart = existsSync(logFile) ? statSync(logFile).size : 0;
+    const out = openSync(logFile, 'a', 0o600);
+    const options = Object.entries({ ...SETTINGS, ...settings, port: String(await freePort()) });
+    const args = ['-D', folder, ...options.flatMap(([name, value]) => ['-c', `${name}=${value}`])];
+    const child = spawnAs(account, account.binaries.postgres, args, out);
+    closeSync(out);
+    let gone = false;
+    child.once('error', () => (gone = true));
+    child.once('exit', () => (gone = true));
+    child.unref();
+    while (Date.now() < deadline) {
+      const server = runningServer(account);
+      if (server) return server;
+      if (gone) break;
+      await sleep(20);
+    }
+    const lastWords = readFileSync(logFile, 'utf8').slice(logStart);
+    // Another process of ours was quicker, the port went to somebody else, or a killed server's children still leave.
+    if (!/lock file|could not bind|could not create any TCP|shared memory block/.test(lastWords)) {
+      throw new StartError(`PostgreSQL did not start over ${folder}: ${lastLine(lastWords)}`);
+    }
+    await sleep(100);
+  }
+  throw new StartError(`PostgreSQL did not get ready over ${folder}, see ${logFile}`);
+}
+
+/** Stops a server: no new connections, the present ones end, everything is written. Waits until it is gone. */
+export async function stopServer(server: EmbeddedServer): Promise<void> {
+  process.kill(server.pid, 'SIGINT');
+  const deadline = Date.now() + START_TIMEOUT_MS;
+  while (isAlive(server.pid) && Date.now() < deadline) await sleep(20);
+}
+
+/** Detached, so that a Ctrl-C or a killed terminal does not reach it; a minimal environment, so that nothing leaks in. */
+function spawnAs(account: EmbeddedAccount, command: string, args: string[], out: number | 'pipe') {
+  const [program = command, ...rest] = [...account.prefix, command, ...args];
+  return spawn(program, rest, {
+    cwd: '/',
+    detached: true,
+    stdio: ['ignore', out, out],
+    env: { PATH: process.env['PATH'] ?? '', LC_ALL: 'C', TZ: 'UTC' },
+    ...(account.uid === undefined ? {} : { uid: account.uid, gid: account.gid }),
+  });
+}
+
+/** True while the process exists; a zombie that nobody has waited for does not count. */
+function isAlive(pid: number): boolean {
+  if (!Number.isSafeInteger(pid) || pid <= 0) return false;
+  try {
+    process.kill(pid, 0);
+  } catch (error) {
+    // EPERM: it lives and belongs to somebody else.
+    return (error as NodeJS.ErrnoException).code === 'EPERM';
+  }
+  try {
+    return !/^State:\s+[ZX]/m.test(readFileSync(`/proc/${pid}/status`, 'utf8'));
+  } catch {
+    return process.platform !== 'linux';
+  }
+}
+
+/** A postmaster's working folder is its data folder. Where that cannot be read the number is believed. */
+function isPostgresOver(pid: number, folder: string): boolean {
+  try {
+    return readlinkSync(`/proc/${pid}/cwd`) === realpathSync(folder);
+  } catch {
+    return process.platform !== 'linux';
+  }
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const address = server.address();
+  server.close();
+  await once(server, 'close');
+  if (!address || typeof address === 'string') throw new StartError('No free port on 127.0.0.1');
+  return address.port;
+}
+
+function lastLine(output: string): string {
+  const lines = output.trim().split('\n');
+  return lines.findLast((line) => /FATAL|PANIC|error/i.test(line)) ?? lines.at(-1) ?? '';
 }

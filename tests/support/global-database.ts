@@ -1,0 +1,74 @@
+import { mkdtempSync, readdirSync, rmSync, statfsSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { TestProject } from 'vitest/node';
+import { openEmbeddedPostgres } from '../../src/platform/database/embedded-postgres.ts';
+import { migrate } from '../../src/platform/database/index.ts';
+
+declare module 'vitest' {
+  interface ProvidedContext {
+    /** The owner of the migrated database; the app's pools become `app_…` by themselves. */
+    databaseUrl: string;
+    /** The superuser, for looking behind the curtain. */
+    adminUrl: string;
+  }
+}
+
+const PREFIX = 'safego-tests-';
+const MIN_FREE_BYTES = 3e9;
+
+/**
+ * Brings up one private PostgreSQL for the whole run and migrates it. In memory where there is room, so that fsync
+ * stays on, as the app demands, and costs nothing.
+ */
+export async function setup(project: TestProject): Promise<() => Promise<void>> {
+  const base = roomyFolder();
+  await sweepKilledRuns(base);
+  const dataDir = mkdtempSync(join(base, `${PREFIX}${process.pid}-`));
+  const log = { info() {}, warn: (line: string) => process.stderr.write(`${line}\n`) };
+  const postgres = await openEmbeddedPostgres({ dataDir, log, settings: { max_connections: '400' } });
+  async function teardown(): Promise<void> {
+    await postgres.release();
+    rmSync(dataDir, { recursive: true, force: true });
+  }
+  try {
+    const quiet = { info() {}, debug() {}, warn() {}, error() {} };
+    await migrate({ url: postgres.url, entities: [], log: quiet });
+  } catch (error) {
+    await teardown();
+    throw error;
+  }
+  project.provide('databaseUrl', postgres.url);
+  project.provide('adminUrl', postgres.adminUrl);
+  return teardown;
+}
+
+function roomyFolder(): string {
+  try {
+    const shm = statfsSync('/dev/shm');
+    if (shm.bavail * shm.bsize > MIN_FREE_BYTES) return '/dev/shm';
+  } catch {
+    // Not Linux.
+  }
+  return tmpdir();
+}
+
+/** Stops and removes the databases of runs that were killed. */
+async function sweepKilledRuns(base: string): Promise<void> {
+  for (const name of readdirSync(base)) {
+    if (!name.startsWith(PREFIX) || isAlive(Number(name.slice(PREFIX.length).split('-')[0]))) continue;
+    const dataDir = join(base, name);
+    const abandoned = await openEmbeddedPostgres({ dataDir, log: { info() {}, warn() {} } }).catch(() => undefined);
+    await abandoned?.release();
+    rmSync(dataDir, { recursive: true, force: true });
+  }
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch {
+    return false;
+  }
+}
