@@ -1,0 +1,11 @@
+/**
+ * Text: ids, what a typed text may hold, safe HTML made from it, masking, and times and numbers in the reader's
+ * language and zone. Pure functions; promises that what leaves `richText` and `escapeHtml` is safe inside a page.
+ * Never reads a clock (but `newId`, whose time is only for locality) and never touches the database.
+ */
+export { escapeHtml, type SafeHtml } from './escape.ts';
+export { createFormats, type Formats } from './formats.ts';
+export { newId } from './ids.ts';
+export { maskEmail, maskPhone } from './mask.ts';
+export { type NormalisedText, normaliseText } from './normalise.ts';
+export { RICH_TEXT_MAX_LENGTH, richText } from './rich-text.ts';
