@@ -1,0 +1,210 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Database, Log, Scope } from '../../platform/database/index.ts';
+import { isInTransaction } from '../../platform/database/index.ts';
+import { Unavailable } from '../../platform/errors/index.ts';
+import { callAppend } from './append-statement.ts';
+import type { AppendOutcome, NewMessage, StoredMessage } from './stored-message.ts';
+
+/** Most messages one statement takes; beyond it a statement's time grows without saving anything. */
+const MAX_BATCH = 500;
+/** Statements under way at once; two keep the database busy while the next batch gathers. */
+const MAX_STATEMENTS = 2;
+/** Messages waiting in this process before new ones are turned away (503) instead of piling up. */
+const MAX_WAITING = 20_000;
+/** How often a batch is sent again after a lost connection; the client ids make that safe. */
+const CONNECTION_RETRIES = 3;
+
+interface Waiting {
+  readonly message: NewMessage;
+  readonly resolve: (outcome: AppendOutcome) => void;
+  readonly reject: (error: unknown) => void;
+}
+
+/** Told once per committed batch; per conversation in the order of the sequence. */
+export type AppendedListener = (messages: readonly StoredMessage[]) => void;
+
+/** The batching door of the log; one per process. */
+export interface Appender {
+  /**
+   * Stores one message with whatever else arrives in this turn of the event loop, and tells what became of it.
+   * Resolves after COMMIT. Must not be awaited inside `transact()` (use `appendInTransaction` there): it throws.
+   * @throws Unavailable when the database cannot be reached or this process is overloaded; whether the message was
+   *   stored is then unknown, and sending it again with the same client id is safe.
+   */
+  append(message: NewMessage, scope?: Scope): Promise<AppendOutcome>;
+  /** For what `appendInTransaction` stored, once its transaction has committed. */
+  announce(messages: readonly StoredMessage[]): void;
+  onAppended(listener: AppendedListener): void;
+  /** Messages taken and not answered yet. */
+  pending(): number;
+}
+
+/**
+ * Group commit: messages that arrive in one turn of the event loop, or while two statements are under way, go out
+ * together in one statement; never a timer. Within this process a conversation is never in two statements at once, so
+ * that two of our own statements do not wait for each other's lock.
+ */
+export function createAppender({ database, log }: { database: Pick<Database, 'appendPool'>; log: Log }): Appender {
+  const listeners: AppendedListener[] = [];
+  let queue: Waiting[] = [];
+  const inFlight = new Set<string>();
+  let statements = 0;
+  let waiting = 0;
+  let scheduled = false;
+
+  function append(message: NewMessage, scope?: Scope): Promise<AppendOutcome> {
+    if (scope && isInTransaction(scope)) {
+      throw new Error('appendMessages was awaited inside a transaction; use appendInTransaction.');
+    }
+    if (waiting >= MAX_WAITING) throw new Unavailable(1, 'overloaded', 'Too many messages at once. Try again.');
+    waiting++;
+    return new Promise<AppendOutcome>((resolve, reject) => {
+      queue.push({ message, resolve, reject });
+      schedule();
+    });
+  }
+
+  /** Waits for the end of this turn, so that everything that arrives in it shares one statement. */
+  function schedule(): void {
+    if (scheduled) return;
+    scheduled = true;
+    setImmediate(() => {
+      scheduled = false;
+      send();
+    });
+  }
+
+  function send(): void {
+    while (statements < MAX_STATEMENTS && queue.length > 0) {
+      const batch = takeBatch();
+      if (batch.length === 0) return;
+      statements++;
+      void deliver(batch).finally(() => {
+        statements--;
+        waiting -= batch.length;
+        for (const { message } of batch) inFlight.delete(message.conversationId);
+        if (queue.length > 0) send();
+      });
+    }
+  }
+
+  /** The next messages whose conversations are in no statement now; the others keep their place. */
+  function takeBatch(): Waiting[] {
+    const batch: Waiting[] = [];
+    const left: Waiting[] = [];
+    for (const one of queue) {
+      const free = batch.length < MAX_BATCH && !inFlight.has(one.message.conversationId);
+      (free ? batch : left).push(one);
+    }
+    queue = left;
+    for (const { message } of batch) inFlight.add(message.conversationId);
+    return batch;
+  }
+
+  async function deliver(batch: Waiting[]): Promise<void> {
+    let outcomes: (AppendOutcome | Error)[];
+    try {
+      outcomes = await storeAll(batch.map((one) => one.message));
+    } catch (error) {
+      for (const one of batch) one.reject(error);
+      return;
+    }
+    const stored: StoredMessage[] = [];
+    for (const outcome of outcomes) {
+      if (!(outcome instanceof Error) && outcome.verdict === 'new') stored.push(outcome.message);
+    }
+    if (stored.length > 0) announce(stored);
+    batch.forEach((one, at) => {
+      const outcome = outcomes[at];
+      if (outcome instanceof Error || !outcome) one.reject(outcome ?? new Error('no outcome'));
+      else one.resolve(outcome);
+    });
+  }
+
+  /** The batch in one statement; what is locked elsewhere, or would poison its neighbours, by itself. */
+  async function storeAll(messages: NewMessage[]): Promise<(AppendOutcome | Error)[]> {
+    let outcomes: (AppendOutcome | 'busy')[];
+    try {
+      outcomes = await callWithRetry(messages, false);
+    } catch (error) {
+      if (messages.length > 1 && isDataError(error)) return Promise.all(messages.map(storeAlone));
+      throw asUnavailable(error);
+    }
+    return Promise.all(
+      outcomes.map((outcome, at) => {
+        const message = messages[at];
+        return outcome === 'busy' && message ? storeAlone(message) : Promise.resolve(settled(outcome));
+      }),
+    );
+  }
+
+  async function storeAlone(message: NewMessage): Promise<AppendOutcome | Error> {
+    try {
+      const [outcome] = await callWithRetry([message], true);
+      return settled(outcome);
+    } catch (error) {
+      return asUnavailable(error);
+    }
+  }
+
+  /** On a lost connection nobody knows what was stored: the same client ids make asking again safe. */
+  async function callWithRetry(messages: NewMessage[], wait: boolean): Promise<(AppendOutcome | 'busy')[]> {
+    for (let attempt = 0; ; attempt++) {
+      try {
+        return await callAppend(database.appendPool, messages, wait);
+      } catch (error) {
+        if (attempt >= CONNECTION_RETRIES || !isTransient(error)) throw error;
+        log.warn({ code: codeOf(error), attempt, messages: messages.length }, 'append sent again');
+        await sleep(50 * 2 ** attempt);
+      }
+    }
+  }
+
+  function announce(messages: readonly StoredMessage[]): void {
+    for (const listener of listeners) {
+      try {
+        listener(messages);
+      } catch (error) {
+        // the messages are stored; a listener that fails is repaired by the next sweep
+        log.error({ err: error }, 'a listener failed on appended messages');
+      }
+    }
+  }
+
+  return {
+    append,
+    announce,
+    onAppended: (listener) => void listeners.push(listener),
+    pending: () => waiting,
+  };
+}
+
+function settled(outcome: AppendOutcome | 'busy' | undefined): AppendOutcome | Error {
+  if (!outcome || outcome === 'busy') return new Unavailable(1, 'busy', 'The conversation is busy. Try again.');
+  return outcome;
+}
+
+function codeOf(error: unknown): string {
+  return error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : '';
+}
+
+/** SQLSTATE 22 and 23: the values of one row; its neighbours are innocent. */
+function isDataError(error: unknown): boolean {
+  return /^2[23]/.test(codeOf(error));
+}
+
+/** The connection was lost, the server is starting or stopping, or two transactions met: all of it passes. */
+function isTransient(error: unknown): boolean {
+  const code = codeOf(error);
+  if (/^(08|57P|40)/.test(code)) return true;
+  if (/^(ECONN|EPIPE|ETIMEDOUT)/.test(code)) return true;
+  return error instanceof Error && /Connection terminated|connection.*timeout/i.test(error.message);
+}
+
+function asUnavailable(error: unknown): Error {
+  const code = codeOf(error);
+  if (isTransient(error) || code === '55P03' || code === '57014' || code === '53300') {
+    return new Unavailable(2, 'unavailable', 'The message could not be stored right now. Send it again.');
+  }
+  return error instanceof Error ? error : new Error('append failed');
+}

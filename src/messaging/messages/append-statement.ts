@@ -1,0 +1,161 @@
+import type { AppendOutcome, NewMessage, StoredMessage } from './stored-message.ts';
+import { contentHash } from './stored-message.ts';
+
+/** One row that the function `append_messages` gives back; `ord` counts from 1. */
+interface AppendRow {
+  readonly ord: number;
+  readonly verdict: string;
+  readonly id: string | null;
+  readonly seq: number | null;
+  readonly version: number | null;
+  readonly created_at: Date | null;
+  readonly stored: StoredRow | null;
+}
+
+/** A row of `messages` as `to_jsonb` writes it. */
+interface StoredRow {
+  readonly id: string;
+  readonly seq: number;
+  readonly version: number;
+  readonly first_version: number;
+  readonly message_type: string;
+  readonly event: string | null;
+  readonly data: Record<string, unknown> | null;
+  readonly body: string | null;
+  readonly reply_to_id: string | null;
+  readonly created_at: string;
+  readonly edited_at: string | null;
+  readonly deleted_at: string | null;
+}
+
+/** The minimum of `pg`'s pool and client that an append needs. */
+export interface Queryable {
+  query<R>(config: { name?: string; text: string; values: unknown[] }): Promise<{ rows: R[] }>;
+}
+
+const TEXT = `select ord, verdict, id, seq, version, created_at, stored from append_messages(
+  $1::uuid[], $2::uuid[], $3::uuid[], $4::text[], $5::uuid[], $6::integer[], $7::uuid[], $8::text[], $9::text[],
+  $10::text[], $11::text[], $12::uuid[], $13::uuid[], $14::text[], $15::boolean)`;
+
+/** The arguments of `append_messages` for a batch, column by column. */
+export function appendValues(batch: readonly NewMessage[], wait: boolean): unknown[] {
+  const column = (pick: (message: NewMessage) => unknown) => batch.map(pick);
+  return [
+    column((m) => m.id),
+    column((m) => m.tenantId),
+    column((m) => m.conversationId),
+    column((m) => m.sender.type),
+    column((m) => (m.sender.type === 'system' ? null : m.sender.id)),
+    column((m) => (m.sender.type === 'system' ? null : m.sender.accessVersion)),
+    column((m) => m.clientId),
+    column((m) => m.messageType),
+    column((m) => m.event ?? null),
+    column((m) => (m.data ? JSON.stringify(m.data) : null)),
+    column((m) => m.body),
+    column((m) => contentHash(m)),
+    column((m) => m.replyToId ?? null),
+    column((m) => m.refuseNew ?? null),
+    wait,
+  ];
+}
+
+/**
+ * Sends one batch to the database in one call.
+ * @returns one outcome a message, in order; `busy` where another transaction holds the conversation (never with `wait`)
+ * @throws what the driver throws: then nothing of the batch was stored, or, on a lost connection, nobody knows
+ */
+export async function callAppend(
+  database: Queryable,
+  batch: readonly NewMessage[],
+  wait: boolean,
+): Promise<(AppendOutcome | 'busy')[]> {
+  const result = await database.query<AppendRow>({ name: 'append_messages', text: TEXT, values: appendValues(batch, wait) });
+  const outcomes: (AppendOutcome | 'busy')[] = new Array(batch.length);
+  const stored = new Map<string, StoredMessage>();
+  for (const row of result.rows) {
+    const message = batch[row.ord - 1];
+    if (!message) throw new Error('append_messages answered for a message that was not sent');
+    outcomes[row.ord - 1] = outcome(message, row, stored);
+  }
+  return outcomes;
+}
+
+function outcome(message: NewMessage, row: AppendRow, stored: Map<string, StoredMessage>): AppendOutcome | 'busy' {
+  switch (row.verdict) {
+    case 'busy':
+      return 'busy';
+    case 'new': {
+      const fresh = freshMessage(message, row);
+      stored.set(fresh.id, fresh);
+      return { verdict: 'new', message: fresh };
+    }
+    case 'repeat': {
+      // a twin within the batch names the row that was just stored; otherwise the stored row comes along
+      const twin = row.id ? stored.get(row.id) : undefined;
+      if (twin) return { verdict: 'repeat', message: twin };
+      if (!row.stored) throw new Error('append_messages answered a repeat without its message');
+      return { verdict: 'repeat', message: storedMessage(message, row.stored) };
+    }
+    case 'absent':
+    case 'conflict':
+    case 'stale':
+    case 'closed':
+    case 'unassigned':
+    case 'assigned_to_other':
+      return { verdict: row.verdict };
+    default:
+      return { verdict: 'refused', code: row.verdict };
+  }
+}
+
+function freshMessage(message: NewMessage, row: AppendRow): StoredMessage {
+  if (row.id === null || row.seq === null || row.version === null || row.created_at === null) {
+    throw new Error('append_messages stored a message without numbers');
+  }
+  return {
+    ...senderColumns(message),
+    id: row.id,
+    tenantId: message.tenantId,
+    conversationId: message.conversationId,
+    seq: row.seq,
+    version: row.version,
+    firstVersion: row.version,
+    messageType: message.messageType,
+    event: message.event ?? null,
+    data: message.data ?? null,
+    body: message.body,
+    replyToId: message.replyToId ?? null,
+    clientId: message.clientId,
+    createdAt: row.created_at,
+    editedAt: null,
+    deletedAt: null,
+    ...(message.originConnectionId ? { originConnectionId: message.originConnectionId } : {}),
+  };
+}
+
+function storedMessage(message: NewMessage, row: StoredRow): StoredMessage {
+  return {
+    ...senderColumns(message),
+    id: row.id,
+    tenantId: message.tenantId,
+    conversationId: message.conversationId,
+    seq: row.seq,
+    version: row.version,
+    firstVersion: row.first_version,
+    messageType: row.message_type,
+    event: row.event,
+    data: row.data,
+    body: row.body,
+    replyToId: row.reply_to_id,
+    clientId: message.clientId,
+    createdAt: new Date(row.created_at),
+    editedAt: row.edited_at ? new Date(row.edited_at) : null,
+    deletedAt: row.deleted_at ? new Date(row.deleted_at) : null,
+  };
+}
+
+function senderColumns({ sender }: NewMessage) {
+  return sender.type === 'system'
+    ? { senderType: sender.type, senderId: null, senderName: null, senderUserType: null }
+    : { senderType: sender.type, senderId: sender.id, senderName: sender.name, senderUserType: sender.userType };
+}
