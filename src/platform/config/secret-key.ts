@@ -1,7 +1,16 @@
 import { randomBytes } from 'node:crypto';
 import { linkSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import type { Config } from './config.ts';
 import { StartError } from './start-error.ts';
+
+/** A configuration that is complete: with its secret key. */
+export type ReadyConfig = Config & { readonly secretKey: Buffer };
+
+/** The configuration with a secret key in any case, see `keepSecretKey`. */
+export function withSecretKey(config: Config): ReadyConfig {
+  return Object.freeze({ ...config, secretKey: config.secretKey ?? keepSecretKey(config.dataDir) });
+}
 
 /**
  * The secret key of an installation that was given none: made once and kept in `dataDir` with mode 0600, so that

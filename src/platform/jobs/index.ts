@@ -1,0 +1,7 @@
+/**
+ * Work without a request: timed jobs (one cron table for the whole program) and one-off tasks (`npm run task <name>`).
+ * Wings declare both, `modules.ts` gathers them. Promises that a job runs on one node at a time, whichever leads.
+ * Never runs anything by itself: `startJobs` is called by `main.ts`, `runTask` by `cli.ts`.
+ */
+export { type Job, type JobContext, type JobRunner, startJobs } from './jobs.ts';
+export { listTasks, runTask, type Task, type TaskContext, type TaskOption } from './tasks.ts';
