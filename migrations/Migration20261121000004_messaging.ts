@@ -36,11 +36,19 @@ export class Migration20261121000004_messaging extends Migration {
         check ((status = 'closed') = (closed_at is not null)),
         check (kind <> 'support' or (opened_by is not null and user_type is not null))
       ) with (fillfactor = 70)`);
-    this.addSql(`create unique index conversations_one_open on conversations (tenant_id, opened_by) where kind = 'support' and status = 'open'`);
+    this.addSql(
+      `create unique index conversations_one_open on conversations (tenant_id, opened_by) where kind = 'support' and status = 'open'`,
+    );
     this.addSql(`create index conversations_by_activity on conversations (tenant_id, last_message_at desc, id desc)`);
-    this.addSql(`create index conversations_by_status on conversations (tenant_id, status, last_message_at desc, id desc)`);
-    this.addSql(`create index conversations_by_assignee on conversations (tenant_id, assigned_admin_id, last_message_at desc, id desc)`);
-    this.addSql(`create index conversations_by_user_type on conversations (tenant_id, user_type, last_message_at desc, id desc)`);
+    this.addSql(
+      `create index conversations_by_status on conversations (tenant_id, status, last_message_at desc, id desc)`,
+    );
+    this.addSql(
+      `create index conversations_by_assignee on conversations (tenant_id, assigned_admin_id, last_message_at desc, id desc)`,
+    );
+    this.addSql(
+      `create index conversations_by_user_type on conversations (tenant_id, user_type, last_message_at desc, id desc)`,
+    );
     this.addSql(`create index conversations_by_user on conversations (tenant_id, opened_by, user_type, created_at)`);
     this.addSql(`select secure_table('conversations', 'select, insert, update')`);
     this.addSql(`select open_to_definers('conversations', 'select, update')`);

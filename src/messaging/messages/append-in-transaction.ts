@@ -1,6 +1,6 @@
-import { CompiledQuery } from '@mikro-orm/postgresql';
+import { CompiledQuery } from 'kysely';
 import { isInTransaction, type Scope } from '../../platform/database/index.ts';
-import { type Queryable, callAppend } from './append-statement.ts';
+import { callAppend, type Queryable } from './append-statement.ts';
 import type { AppendOutcome, NewMessage } from './stored-message.ts';
 
 /**

@@ -69,7 +69,11 @@ export async function callAppend(
   batch: readonly NewMessage[],
   wait: boolean,
 ): Promise<(AppendOutcome | 'busy')[]> {
-  const result = await database.query<AppendRow>({ name: 'append_messages', text: TEXT, values: appendValues(batch, wait) });
+  const result = await database.query<AppendRow>({
+    name: 'append_messages',
+    text: TEXT,
+    values: appendValues(batch, wait),
+  });
   const outcomes: (AppendOutcome | 'busy')[] = new Array(batch.length);
   const stored = new Map<string, StoredMessage>();
   for (const row of result.rows) {

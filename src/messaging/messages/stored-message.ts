@@ -28,7 +28,13 @@ export interface StoredMessage {
 
 /** Who sends: a person as the token says, with the rights the app knows (compared again inside the append), or the system. */
 export type Sender =
-  | { readonly type: 'user' | 'admin'; readonly id: string; readonly accessVersion: number; readonly name: string; readonly userType: string }
+  | {
+      readonly type: 'user' | 'admin';
+      readonly id: string;
+      readonly accessVersion: number;
+      readonly name: string;
+      readonly userType: string;
+    }
   | { readonly type: 'system' };
 
 /** What goes into the log next. */

@@ -1,15 +1,9 @@
-import {
-  type EntityManager,
-  type EntitySchema,
-  MikroORM,
-  type Options,
-  PostgreSqlDriver,
-} from '@mikro-orm/postgresql';
 import { Migrator } from '@mikro-orm/migrations';
+import { type EntityManager, type EntitySchema, MikroORM, type Options } from '@mikro-orm/postgresql';
 import { CompiledQuery } from 'kysely';
 import pg from 'pg';
 import { TENANT_FILTER } from './columns.ts';
-import { prepareRoles, roleNames, refuseUnsafePool } from './roles.ts';
+import { prepareRoles, refuseUnsafePool, roleNames } from './roles.ts';
 import type { Actor, DomainEvent, Scope, TenantRef } from './scope.ts';
 import { currentTenantId, runInTenant } from './tenant-context.ts';
 
@@ -53,12 +47,11 @@ const STATEMENT_TIMEOUT_MS = 5_000;
 const MIGRATIONS_PATH = new URL('../../../migrations', import.meta.url).pathname;
 
 /** ORM options that the server, the migrator and the command line share. */
-export function ormOptions(url: string, entities: DatabaseOptions['entities']): Options<PostgreSqlDriver> {
+export function ormOptions(url: string, entities: DatabaseOptions['entities']): Options {
   return {
-    driver: PostgreSqlDriver,
     clientUrl: url,
     // knows entity classes and schemas alike; the ORM's own type is wider than what we list
-    entities: entities as Options<PostgreSqlDriver>['entities'] & object,
+    entities: entities as Options['entities'] & object,
     extensions: [Migrator],
     migrations: {
       path: decodeURIComponent(MIGRATIONS_PATH),
@@ -122,20 +115,19 @@ export async function openDatabase(options: DatabaseOptions): Promise<Database> 
     pool.on('connect', (client) => client.on('error', () => {}));
   }
   let tell = options.onEvent ?? (() => {});
-  let orm: MikroORM | undefined;
+  let opened: MikroORM;
   try {
     await refuseUnsafePool(systemPool);
-    orm = await MikroORM.init({
+    opened = await MikroORM.init({
       ...ormOptions(options.url, options.entities),
       driverOptions: poolOptions(options.url, app),
       pool: { min: 0, max: options.poolSize ?? 10 },
       onReserveConnection: bindTenant,
     });
   } catch (error) {
-    await Promise.allSettled([systemPool.end(), appendPool.end(), orm?.close(true)]);
+    await Promise.allSettled([systemPool.end(), appendPool.end()]);
     throw error;
   }
-  const opened = orm;
   return {
     orm: opened,
     systemPool,

@@ -72,7 +72,9 @@ export async function refuseUnsafePool(pool: pg.Pool): Promise<void> {
       );
     }
     if (row.fsync === 'off' || row.commit === 'off') {
-      throw new Error('The database runs with fsync or synchronous_commit off: an acknowledged message could be lost; refusing to serve.');
+      throw new Error(
+        'The database runs with fsync or synchronous_commit off: an acknowledged message could be lost; refusing to serve.',
+      );
     }
     const second = await pool.connect();
     try {

@@ -64,6 +64,8 @@ export interface Route<A extends Actor = Actor, P = unknown, Q = unknown, B = un
 }
 
 /** Keeps the schema types of one route together; returns it unchanged. */
-export function route<A extends Actor, P = unknown, Q = unknown, B = unknown>(declared: Route<A, P, Q, B>): Route<A, P, Q, B> {
+export function route<A extends Actor, P = unknown, Q = unknown, B = unknown>(
+  declared: Route<A, P, Q, B>,
+): Route<A, P, Q, B> {
   return declared;
 }
