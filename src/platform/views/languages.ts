@@ -1,0 +1,92 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { createInstance } from 'i18next';
+
+/** The languages the product speaks; the first is what everybody gets who speaks none of them. */
+export const LANGUAGES = ['en', 'bn'] as const;
+export type Language = (typeof LANGUAGES)[number];
+
+/** Sentences by language. Keys are dotted paths into views/locales/<language>.json. */
+export interface Languages {
+  /** `values` fill `{{name}}`; `count` chooses the plural form. A key that nobody wrote comes back as it is. */
+  translate(language: Language, key: string, values?: Readonly<Record<string, unknown>>): string;
+}
+
+/** Reads every `<language>.json` of the folder. A missing folder or language has no sentences. */
+export async function openLanguages(folder: string): Promise<Languages> {
+  const i18n = createInstance();
+  await i18n.init({
+    lng: 'en',
+    fallbackLng: 'en',
+    supportedLngs: LANGUAGES,
+    resources: Object.fromEntries(
+      LANGUAGES.map((language) => [language, { translation: sentences(folder, language) }]),
+    ),
+    // Eta escapes what it writes; escaping twice would show &amp;
+    interpolation: { escapeValue: false },
+    showSupportNotice: false,
+  });
+  const fixed = new Map(LANGUAGES.map((language) => [language, i18n.getFixedT(language)]));
+  const plain = new Map(LANGUAGES.map((language) => [language, new Map<string, string>()]));
+
+  return {
+    translate(language, key, values) {
+      if (values) return fixed.get(language)?.(key, { ...values }) ?? key;
+      const known = plain.get(language)?.get(key);
+      if (known !== undefined) return known;
+      const sentence = fixed.get(language)?.(key) ?? key;
+      // keys come from templates and message codes, so there are only so many
+      if (sentence !== key) plain.get(language)?.set(key, sentence);
+      return sentence;
+    },
+  };
+}
+
+function sentences(folder: string, language: Language): Record<string, unknown> {
+  let files: string[];
+  try {
+    files = readdirSync(folder);
+  } catch {
+    return {};
+  }
+  return files.includes(`${language}.json`) ? JSON.parse(readFileSync(join(folder, `${language}.json`), 'utf8')) : {};
+}
+
+/** True for a language we have, by its two letters. */
+export function isLanguage(value: unknown): value is Language {
+  return LANGUAGES.includes(value as Language); // `includes` takes only members; the question is whether it is one
+}
+
+/**
+ * The language of an answer: what the person chose here (`lang` cookie), what their profile says, what their browser
+ * asks for (RFC 9110 Accept-Language, by weight), English.
+ */
+export function preferredLanguage(wishes: {
+  readonly cookie?: string | undefined;
+  readonly locale?: string | null | undefined;
+  readonly acceptLanguage?: string | undefined;
+}): Language {
+  return primary(wishes.cookie) ?? primary(wishes.locale) ?? accepted(wishes.acceptLanguage) ?? LANGUAGES[0];
+}
+
+function primary(tag: string | null | undefined): Language | undefined {
+  const language = tag?.split(/[-_]/, 1)[0]?.trim().toLowerCase();
+  return isLanguage(language) ? language : undefined;
+}
+
+function accepted(header: string | undefined): Language | undefined {
+  if (!header) return undefined;
+  let best: Language | undefined;
+  let bestWeight = 0;
+  for (const part of header.slice(0, 200).split(',')) {
+    const [tag, ...parameters] = part.split(';');
+    const language = primary(tag);
+    const given = parameters.find((parameter) => parameter.trim().startsWith('q='));
+    const weight = given ? Number(given.trim().slice(2)) : 1;
+    if (language && weight > bestWeight) {
+      best = language;
+      bestWeight = weight;
+    }
+  }
+  return best;
+}
