@@ -1,0 +1,44 @@
+/*
+ * The register of small behaviours. An element asks for them by name: <ol data-behaviour="messages">.
+ * A behaviour runs once per element, also for elements that a swap brings in, and may return its undoing.
+ * They talk by events on the document (`messages:changed`, `live:up`, …), never by calling each other.
+ */
+(() => {
+  const behaviours = new Map();
+  const running = new WeakMap();
+
+  function start(element) {
+    for (const name of element.dataset.behaviour.split(' ')) {
+      const begun = running.get(element) ?? running.set(element, new Map()).get(element);
+      if (begun.has(name) || !behaviours.has(name)) continue;
+      begun.set(name, behaviours.get(name)(element));
+    }
+  }
+
+  function startWithin(root) {
+    if (root.matches?.('[data-behaviour]')) start(root);
+    for (const element of root.querySelectorAll('[data-behaviour]')) start(element);
+  }
+
+  window.safego = {
+    behaviour: (name, begin) => behaviours.set(name, begin),
+    /** Tells everybody on the page. */
+    tell: (type, detail = {}) => document.dispatchEvent(new CustomEvent(type, { detail })),
+    /** Loads a region again from its own `data-reload`; the live channel is a hint, the GET is the truth. */
+    reload(element) {
+      if (!element?.dataset.reload) return;
+      const id = `#${element.id}`;
+      htmx.ajax('GET', element.dataset.reload, { source: element, target: id, select: id, swap: 'outerHTML' });
+    },
+    /** Changes what a list item or page says in words with a number in it. */
+    fill: (words, values) => words.replace(/\{(\w+)\}/g, (_, name) => values[name] ?? ''),
+    number: (value) => new Intl.NumberFormat(document.documentElement.lang).format(value),
+  };
+
+  document.addEventListener('DOMContentLoaded', () => startWithin(document));
+  document.addEventListener('htmx:after:process', (event) => startWithin(event.target));
+  document.addEventListener('htmx:before:cleanup', (event) => {
+    for (const end of running.get(event.target)?.values() ?? []) end?.();
+    running.delete(event.target);
+  });
+})();

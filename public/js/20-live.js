@@ -1,0 +1,182 @@
+/*
+ * The page's one live connection. hx-ws first; after three failures without an open, hx-sse; after three of those, polling.
+ * Which of them is in use is an attribute of a child of #live, and a new connection is a new attribute: that is all htmx needs.
+ *
+ * The cursor moves with the live channel only, never with the answer to a POST: each <hx-cursor> goes into the url at once, for
+ * htmx reconnects to `connection.url` as it stands then. 35 seconds without a sign of life (the server beats every 20) count
+ * as lost. 4401 and 4403 end it, and the page says so.
+ */
+safego.behaviour('live', (live) => {
+  const silentAfterMs = 35_000;
+  const pollEveryMs = 10_000;
+  const retrySocketEveryMs = 120_000;
+  const line = document.getElementById('connection');
+  const wire = document.createElement('div');
+  const cursors = new Map(live.dataset.rooms.split(' ').map((room) => room.split('@')));
+  const seenRooms = new Set();
+  const means = live.dataset.first === 'sse' ? ['sse', 'poll'] : ['ws', 'sse', 'poll'];
+  let mean = means[0];
+  let failures = 0;
+  let opened = false;
+  let ended = false;
+  let lastSign = Date.now();
+  let lostSince = 0;
+  let polledAt = 0;
+  let triedSocketAt = Date.now();
+
+  const address = (path) => {
+    const query = [...cursors].map(([room, at]) => `room=${room}&after=${encodeURIComponent(at ?? '')}`);
+    return `${path}?${query.join('&')}`;
+  };
+  const socketAddress = () => `${location.origin.replace(/^http/, 'ws')}${address('/ws')}`;
+
+  function connect() {
+    if (ended) return;
+    opened = false;
+    lastSign = Date.now();
+    unplug();
+    live.dataset.mean = mean;
+    const settings = `pauseOnBackground:${live.dataset.pauses === 'true'} reconnectMaxDelay:15000`;
+    wire.setAttribute('hx-config', settings.replace(/(\w+):/g, `${mean}.$1:`));
+    if (mean === 'ws') wire.setAttribute('hx-ws:connect', socketAddress());
+    if (mean === 'sse') wire.setAttribute('hx-sse:connect', address('/events'));
+    htmx.process(wire, true);
+  }
+
+  /** Takes the connection down; htmx closes what belonged to the attributes. */
+  function unplug() {
+    wire.removeAttribute('hx-ws:connect');
+    wire.removeAttribute('hx-sse:connect');
+    htmx.process(wire, true);
+  }
+
+  function sign() {
+    lastSign = Date.now();
+    if (!lostSince && opened) return;
+    opened = true;
+    failures = 0;
+    lostSince = 0;
+    line.hidden = true;
+    safego.tell('live:up');
+  }
+
+  function lost() {
+    if (ended || document.hidden) return;
+    lostSince ||= Date.now();
+    failures = opened ? 1 : failures + 1;
+    opened = false;
+    if (failures < 3 || mean === 'poll') return;
+    mean = means[means.indexOf(mean) + 1];
+    failures = 0;
+    setTimeout(connect);
+  }
+
+  function end(words) {
+    ended = true;
+    unplug();
+    line.textContent = words;
+    line.hidden = false;
+    safego.tell('live:ended');
+  }
+
+  function poll() {
+    const list = document.getElementById('messages');
+    if (!live.dataset.poll || !list || Date.now() - polledAt < pollEveryMs) return;
+    polledAt = Date.now();
+    const last = list.querySelector('[data-seq]:last-child')?.dataset.seq ?? 0;
+    htmx
+      .ajax('GET', `${live.dataset.poll}?after=${Math.floor(last)}`, { source: live, swap: 'none' })
+      .catch(() => {});
+  }
+
+  /** Once a second: has it gone silent, how long is it lost, is it time to ask again? */
+  function watch() {
+    if (ended || document.hidden) return;
+    if (mean === 'poll') {
+      poll();
+      if (Date.now() - triedSocketAt > retrySocketEveryMs) {
+        triedSocketAt = Date.now();
+        mean = means[0];
+        failures = 0;
+        connect();
+      }
+    } else if (Date.now() - lastSign > silentAfterMs) {
+      lost();
+      connect();
+    }
+    const seconds = lostSince ? Math.round((Date.now() - lostSince) / 1000) : 0;
+    line.hidden = seconds < 2;
+    if (seconds >= 2) line.textContent = safego.fill(line.dataset.lost, { seconds: safego.number(seconds) });
+  }
+
+  function onClose({ detail }) {
+    if (detail.reason === 'removed' || detail.reason === 'cleanup') return;
+    if (detail.code === 4401) return end(line.dataset.signedOut);
+    if (detail.code === 4403) return end(line.dataset.refused);
+    lost();
+  }
+
+  live.addEventListener('htmx:ws:before:message:incoming', sign);
+  live.addEventListener('htmx:ws:after:connection', sign);
+  live.addEventListener('htmx:ws:close', onClose);
+  live.addEventListener('htmx:ws:after:message:incoming', ({ detail }) => {
+    detail.connection.url = socketAddress();
+  });
+  live.addEventListener('htmx:sse:before:message', sign);
+  live.addEventListener('htmx:sse:after:connection', sign);
+  live.addEventListener('htmx:sse:error', ({ detail }) => (detail.status === 401 ? end(line.dataset.signedOut) : lost()));
+  live.addEventListener('htmx:sse:close', onClose);
+  // A stream that answers 401, or anything but a stream, is an ordinary response.
+  live.addEventListener('htmx:after:request', ({ detail }) => {
+    const status = detail.ctx.response.status;
+    if (status === 401) end(line.dataset.signedOut);
+    else if (status === 403 || status === 404) end(line.dataset.refused);
+    else if (mean === 'poll' && status < 400) sign();
+    else if (mean === 'sse') setTimeout(connect, 1000 * (failures + 1)), lost();
+  });
+  live.addEventListener('htmx:error', () => {
+    if (mean === 'sse') setTimeout(connect, 1000 * (failures + 1)), lost();
+  });
+
+  function onCursor({ detail }) {
+    if (detail.at && cursors.has(detail.room)) cursors.set(detail.room, detail.at);
+  }
+  function onSubscribed({ detail }) {
+    onCursor({ detail });
+    const isFirst = !seenRooms.has(detail.room);
+    seenRooms.add(detail.room);
+    if (!detail.isReset || (isFirst && !detail.at)) return;
+    for (const region of document.querySelectorAll(`[data-room="${CSS.escape(detail.room)}"]`)) safego.reload(region);
+  }
+  function onSend({ detail }) {
+    const socket = wire._htmx?.ws?.connection?.socket;
+    detail.sent = socket?.readyState === WebSocket.OPEN;
+    if (detail.sent) socket.send(JSON.stringify(detail.frame));
+  }
+  function onShow(event) {
+    if (event.persisted) connect();
+  }
+  function onVisible() {
+    lastSign = Date.now();
+    if (!document.hidden) lostSince = 0;
+  }
+  document.addEventListener('live:cursor', onCursor);
+  document.addEventListener('live:subscribed', onSubscribed);
+  document.addEventListener('live:send', onSend);
+  document.addEventListener('visibilitychange', onVisible);
+  addEventListener('pageshow', onShow);
+  const timer = setInterval(watch, 1000);
+  wire.setAttribute('hx-swap', 'none');
+  live.append(wire);
+  setTimeout(connect);
+
+  return () => {
+    ended = true;
+    clearInterval(timer);
+    document.removeEventListener('live:cursor', onCursor);
+    document.removeEventListener('live:subscribed', onSubscribed);
+    document.removeEventListener('live:send', onSend);
+    document.removeEventListener('visibilitychange', onVisible);
+    removeEventListener('pageshow', onShow);
+  };
+});
