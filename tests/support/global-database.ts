@@ -16,6 +16,7 @@ declare module 'vitest' {
 
 const PREFIX = 'safego-tests-';
 const MIN_FREE_BYTES = 3e9;
+const silent = { info() {}, debug() {}, warn() {}, error() {} };
 
 /**
  * Brings up one private PostgreSQL for the whole run and migrates it. In memory where there is room, so that fsync
@@ -25,15 +26,13 @@ export async function setup(project: TestProject): Promise<() => Promise<void>> 
   const base = roomyFolder();
   await sweepKilledRuns(base);
   const dataDir = mkdtempSync(join(base, `${PREFIX}${process.pid}-`));
-  const log = { info() {}, warn: (line: string) => process.stderr.write(`${line}\n`) };
-  const postgres = await openEmbeddedPostgres({ dataDir, log, settings: { max_connections: '400' } });
+  const postgres = await openEmbeddedPostgres({ dataDir, log: silent, settings: { max_connections: '400' } });
   async function teardown(): Promise<void> {
     await postgres.release();
     rmSync(dataDir, { recursive: true, force: true });
   }
   try {
-    const quiet = { info() {}, debug() {}, warn() {}, error() {} };
-    await migrate({ url: postgres.url, entities: [], log: quiet });
+    await migrate({ url: postgres.url, entities: [], log: silent });
   } catch (error) {
     await teardown();
     throw error;
@@ -58,7 +57,7 @@ async function sweepKilledRuns(base: string): Promise<void> {
   for (const name of readdirSync(base)) {
     if (!name.startsWith(PREFIX) || isAlive(Number(name.slice(PREFIX.length).split('-')[0]))) continue;
     const dataDir = join(base, name);
-    const abandoned = await openEmbeddedPostgres({ dataDir, log: { info() {}, warn() {} } }).catch(() => undefined);
+    const abandoned = await openEmbeddedPostgres({ dataDir, log: silent }).catch(() => undefined);
     await abandoned?.release();
     rmSync(dataDir, { recursive: true, force: true });
   }

@@ -14,6 +14,7 @@ import {
 import { userInfo } from 'node:os';
 import { join } from 'node:path';
 import { StartError } from '../config/index.ts';
+import type { Log } from './database.ts';
 import type { EmbeddedBinaries } from './embedded-binaries.ts';
 
 /**
@@ -33,12 +34,6 @@ export interface EmbeddedAccount {
   gid?: number;
 }
 
-/** What the embedded database needs of a log; pino's has it. */
-export interface EmbeddedLog {
-  info(message: string): void;
-  warn(message: string): void;
-}
-
 /** A file in DATA_DIR that names the folder under /var/lib, so that a later start finds the same data again. */
 const POINTER = 'postgres-folder';
 
@@ -46,7 +41,7 @@ const POINTER = 'postgres-folder';
  * Decides as whom the PostgreSQL of `dataDir` runs. Says so in the log when the data does not lie in `dataDir`.
  * @throws StartError when the folder belongs to somebody else, or root finds no way.
  */
-export function chooseAccount(dataDir: string, binaries: EmbeddedBinaries, log: EmbeddedLog): EmbeddedAccount {
+export function chooseAccount(dataDir: string, binaries: EmbeddedBinaries, log: Log): EmbeddedAccount {
   const home = join(dataDir, 'postgres');
   const me = process.geteuid?.();
   if (me === undefined) return { home, binaries, prefix: [] };
@@ -68,7 +63,7 @@ export function chooseAccount(dataDir: string, binaries: EmbeddedBinaries, log: 
   if (mayEnter(uid, dataDir)) return ordinaryUser(home, binaries, uid);
   const elsewhere = join('/var/lib/safego-support', createHash('sha256').update(dataDir).digest('hex').slice(0, 16));
   writeFileSync(pointer, `${elsewhere}\n`);
-  log.warn(`PostgreSQL cannot run as root in ${dataDir}: its data lies in ${elsewhere}`);
+  log.warn({}, `PostgreSQL cannot run as root in ${dataDir}: its data lies in ${elsewhere}`);
   return ordinaryUser(elsewhere, binaries, uid);
 }
 

@@ -21,7 +21,8 @@ import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { StartError } from '../config/index.ts';
-import type { EmbeddedAccount, EmbeddedLog } from './embedded-account.ts';
+import type { Log } from './database.ts';
+import type { EmbeddedAccount } from './embedded-account.ts';
 
 /** A server that runs over our folder. */
 export interface EmbeddedServer {
@@ -74,7 +75,7 @@ export function readPassword(account: EmbeddedAccount): string {
  * or a concurrent start leaves nothing half made behind.
  * @throws StartError when the folder holds another PostgreSQL's data, or initdb fails.
  */
-export async function ensureCluster(account: EmbeddedAccount, log: EmbeddedLog): Promise<void> {
+export async function ensureCluster(account: EmbeddedAccount, log: Log): Promise<void> {
   const { binaries, home } = account;
   const versionFile = join(dataFolder(account), 'PG_VERSION');
   if (existsSync(versionFile)) {
@@ -84,7 +85,7 @@ export async function ensureCluster(account: EmbeddedAccount, log: EmbeddedLog):
       `${dataFolder(account)} holds data of PostgreSQL ${found}, but this version brings PostgreSQL ${binaries.major}`,
     );
   }
-  log.info(`making a PostgreSQL ${binaries.major} database in ${home}`);
+  log.info({}, `making a PostgreSQL ${binaries.major} database in ${home}`);
   mkdirSync(home, { recursive: true });
   sweepHalfMade(home);
   const half = join(home, `${HALF_MADE}${process.pid}`);

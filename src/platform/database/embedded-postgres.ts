@@ -3,7 +3,8 @@ import { resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Client, DatabaseError } from 'pg';
 import { StartError } from '../config/index.ts';
-import { chooseAccount, type EmbeddedAccount, type EmbeddedLog } from './embedded-account.ts';
+import type { Log } from './database.ts';
+import { chooseAccount, type EmbeddedAccount } from './embedded-account.ts';
 import { findEmbeddedBinaries } from './embedded-binaries.ts';
 import {
   type EmbeddedServer,
@@ -21,6 +22,8 @@ export interface EmbeddedPostgres {
   url: string;
   /** Connects as the superuser; for tests that look behind the curtain. */
   adminUrl: string;
+  /** Lets the process end while it is in use; for command-line tools that never say when they are done. */
+  unref(): void;
   /** Leaves; whoever leaves last stops the server. Never rejects. */
   release(): Promise<void>;
 }
@@ -29,7 +32,7 @@ export interface EmbeddedPostgres {
 export interface EmbeddedOptions {
   /** DATA_DIR; the cluster lies in its folder `postgres`. */
   dataDir: string;
-  log: EmbeddedLog;
+  log: Log;
   /** Server settings beside ours, for tests (e.g. `fsync`). Only the process that starts the server sets them. */
   settings?: Readonly<Record<string, string>>;
 }
@@ -64,6 +67,8 @@ export async function openEmbeddedPostgres({ dataDir, log, settings }: EmbeddedO
       return {
         url: connectionUrl(server, OWNER, password, DATABASE),
         adminUrl: connectionUrl(server, SUPERUSER, password, DATABASE),
+        // pg has it, its types do not yet.
+        unref: () => (holder as Client & { unref(): void }).unref(),
         release: () => leave(holder, account, password),
       };
     }

@@ -9,3 +9,5 @@ export { type Database, type DatabaseOptions, type Log, migrate, openDatabase, o
 export { roleNames } from './roles.ts';
 export type { Actor, DomainEvent, Scope, TenantRef } from './scope.ts';
 export { isInTransaction, transact } from './transact.ts';
+export { type EmbeddedPostgres, openEmbeddedPostgres } from './embedded-postgres.ts';
+export { type StartedDatabase, startDatabase } from './start-database.ts';

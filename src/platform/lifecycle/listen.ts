@@ -1,0 +1,76 @@
+import { createServer, type RequestListener, type Server, type ServerResponse } from 'node:http';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { StartError } from '../config/index.ts';
+
+/** A server that listens. */
+export interface Listening {
+  server: Server;
+  /** `http://HOST:PORT` as it came to be, e.g. with the port that was free. */
+  url: string;
+  /**
+   * Lets the requests under way finish, for `graceMs` at most; answers others meanwhile (503 from `/readyz`) and takes
+   * no connection from then on.
+   */
+  close(graceMs: number): Promise<void>;
+}
+
+/**
+ * Takes the port.
+ * @throws StartError in one line when it is taken, forbidden, or the host is not ours.
+ */
+export async function listen(handler: RequestListener, where: { host: string; port: number }): Promise<Listening> {
+  const server = createServer(handler);
+  const underWay = trackRequests(server);
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', (error) => reject(explain(error, where)));
+    server.listen(where.port, where.host, resolve);
+  });
+  const address = server.address();
+  const port = address && typeof address === 'object' ? address.port : where.port;
+  const host = where.host.includes(':') ? `[${where.host}]` : where.host;
+  return {
+    server,
+    url: `http://${host}:${port}`,
+    async close(graceMs) {
+      const deadline = Date.now() + graceMs;
+      const waitedFor = new Set(underWay);
+      for (const response of waitedFor) announceClose(response);
+      // Connections that are kept alive would wait for a next request: they end with the present one.
+      server.prependListener('request', (_request, response) => announceClose(response));
+      while (isAnyUnderWay(waitedFor, underWay) && Date.now() < deadline) await sleep(20);
+      server.close();
+      server.closeIdleConnections();
+      while (underWay.size > 0 && Date.now() < deadline) await sleep(20);
+      server.closeAllConnections();
+    },
+  };
+}
+
+/** The answers that are not complete yet. Upgraded sockets are not among them. */
+function trackRequests(server: Server): ReadonlySet<ServerResponse> {
+  const underWay = new Set<ServerResponse>();
+  server.prependListener('request', (_request, response) => {
+    underWay.add(response);
+    response.once('close', () => underWay.delete(response));
+  });
+  return underWay;
+}
+
+function isAnyUnderWay(some: ReadonlySet<ServerResponse>, underWay: ReadonlySet<ServerResponse>): boolean {
+  return [...some].some((response) => underWay.has(response));
+}
+
+function announceClose(response: ServerResponse): void {
+  if (!response.headersSent) response.setHeader('Connection', 'close');
+}
+
+function explain(error: NodeJS.ErrnoException, { host, port }: { host: string; port: number }): Error {
+  if (error.code === 'EADDRINUSE') {
+    return new StartError(`PORT ${port} on ${host} is taken: stop the program there or set PORT (0 takes a free one)`);
+  }
+  if (error.code === 'EACCES') return new StartError(`PORT ${port} may not be used by this user`);
+  if (error.code === 'EADDRNOTAVAIL' || error.code === 'ENOTFOUND' || error.code === 'EAI_AGAIN') {
+    return new StartError(`HOST ${host} is no address of this machine`);
+  }
+  return error;
+}

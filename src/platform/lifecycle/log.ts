@@ -1,0 +1,24 @@
+import { destination, type Logger, pino } from 'pino';
+import type { LogLevel } from '../config/index.ts';
+
+/**
+ * The program's log: JSON lines on stderr, so that stdout stays for what was asked for (the ready line, a task's
+ * answer). Credentials are struck out wherever a request or an error carries them.
+ */
+export function openLog(level: LogLevel): Logger {
+  return pino(
+    {
+      level,
+      base: { pid: process.pid },
+      redact: {
+        paths: ['authorization', 'cookie', 'password', 'token', 'secret'].flatMap((name) => [
+          name,
+          `*.${name}`,
+          `*.headers.${name}`,
+        ]),
+        censor: '[redacted]',
+      },
+    },
+    destination({ fd: 2, sync: true }),
+  );
+}
