@@ -151,10 +151,10 @@ declare
   at timestamptz;
 begin
   if p_wait then
-    select array_agg(held.id) into locked from (
+    select coalesce(array_agg(held.id), '{}') into locked from (
       select c.id from conversations c where c.id = any (p_conversations) order by c.id for no key update) held;
   else
-    select array_agg(held.id) into locked from (
+    select coalesce(array_agg(held.id), '{}') into locked from (
       select c.id from conversations c where c.id = any (p_conversations) order by c.id for no key update skip locked) held;
   end if;
   at := clock_timestamp();

@@ -9,6 +9,8 @@ import type { AppendOutcome, NewMessage, StoredMessage } from './stored-message.
 const MAX_BATCH = 500;
 /** Statements under way at once; two keep the database busy while the next batch gathers. */
 const MAX_STATEMENTS = 2;
+/** Statements that wait for a conversation somebody else holds; the pool has room for both kinds. */
+const MAX_WAITS = 2;
 /** Messages waiting in this process before new ones are turned away (503) instead of piling up. */
 const MAX_WAITING = 20_000;
 /** How often a batch is sent again after a lost connection; the client ids make that safe. */
@@ -18,6 +20,12 @@ interface Waiting {
   readonly message: NewMessage;
   readonly resolve: (outcome: AppendOutcome) => void;
   readonly reject: (error: unknown) => void;
+}
+
+/** How many statements of one kind may run at once, and do. */
+interface Lane {
+  readonly limit: number;
+  running: number;
 }
 
 /** Told once per committed batch; per conversation in the order of the sequence. */
@@ -42,13 +50,16 @@ export interface Appender {
 /**
  * Group commit: messages that arrive in one turn of the event loop, or while two statements are under way, go out
  * together in one statement; never a timer. Within this process a conversation is never in two statements at once, so
- * that two of our own statements do not wait for each other's lock.
+ * that two of our own statements do not wait for each other's lock. A conversation that somebody else holds (`busy`)
+ * is asked for again in statements of its own that wait, so that its neighbours do not.
  */
 export function createAppender({ database, log }: { database: Pick<Database, 'appendPool'>; log: Log }): Appender {
   const listeners: AppendedListener[] = [];
+  const batches: Lane = { limit: MAX_STATEMENTS, running: 0 };
+  const waits: Lane = { limit: MAX_WAITS, running: 0 };
   let queue: Waiting[] = [];
+  const busy: Waiting[][] = [];
   const inFlight = new Set<string>();
-  let statements = 0;
   let waiting = 0;
   let scheduled = false;
 
@@ -75,17 +86,23 @@ export function createAppender({ database, log }: { database: Pick<Database, 'ap
   }
 
   function send(): void {
-    while (statements < MAX_STATEMENTS && queue.length > 0) {
+    while (batches.running < batches.limit && queue.length > 0) {
       const batch = takeBatch();
-      if (batch.length === 0) return;
-      statements++;
-      void deliver(batch).finally(() => {
-        statements--;
-        waiting -= batch.length;
-        for (const { message } of batch) inFlight.delete(message.conversationId);
-        if (queue.length > 0) send();
-      });
+      if (batch.length === 0) break;
+      run(batches, () => store(batch, false));
     }
+    while (waits.running < waits.limit && busy.length > 0) {
+      const group = busy.shift() ?? [];
+      run(waits, () => store(group, true));
+    }
+  }
+
+  function run(lane: Lane, work: () => Promise<void>): void {
+    lane.running++;
+    void work().finally(() => {
+      lane.running--;
+      send();
+    });
   }
 
   /** The next messages whose conversations are in no statement now; the others keep their place. */
@@ -101,50 +118,56 @@ export function createAppender({ database, log }: { database: Pick<Database, 'ap
     return batch;
   }
 
-  async function deliver(batch: Waiting[]): Promise<void> {
-    let outcomes: (AppendOutcome | Error)[];
+  async function store(batch: Waiting[], wait: boolean): Promise<void> {
+    let outcomes: (AppendOutcome | 'busy')[];
     try {
-      outcomes = await storeAll(batch.map((one) => one.message));
+      outcomes = await callWithRetry(
+        batch.map((one) => one.message),
+        wait,
+      );
     } catch (error) {
-      for (const one of batch) one.reject(error);
+      if (batch.length > 1 && isDataError(error)) {
+        // one row poisons its statement: each by itself, in order, so that only that one fails
+        for (const one of batch) await store([one], true);
+      } else {
+        release(batch);
+        for (const one of batch) reject(one, asUnavailable(error));
+      }
       return;
     }
+    const settled: Waiting[] = [];
+    const held = new Map<string, Waiting[]>();
     const stored: StoredMessage[] = [];
-    for (const outcome of outcomes) {
-      if (!(outcome instanceof Error) && outcome.verdict === 'new') stored.push(outcome.message);
-    }
+    batch.forEach((one, at) => {
+      const outcome = outcomes[at];
+      if (outcome === 'busy') {
+        held.set(one.message.conversationId, [...(held.get(one.message.conversationId) ?? []), one]);
+        return;
+      }
+      settled.push(one);
+      if (outcome?.verdict === 'new') stored.push(outcome.message);
+    });
+    busy.push(...held.values());
+    release(settled);
     if (stored.length > 0) announce(stored);
     batch.forEach((one, at) => {
       const outcome = outcomes[at];
-      if (outcome instanceof Error || !outcome) one.reject(outcome ?? new Error('no outcome'));
-      else one.resolve(outcome);
+      if (outcome !== 'busy' && outcome) resolve(one, outcome);
     });
   }
 
-  /** The batch in one statement; what is locked elsewhere, or would poison its neighbours, by itself. */
-  async function storeAll(messages: NewMessage[]): Promise<(AppendOutcome | Error)[]> {
-    let outcomes: (AppendOutcome | 'busy')[];
-    try {
-      outcomes = await callWithRetry(messages, false);
-    } catch (error) {
-      if (messages.length > 1 && isDataError(error)) return Promise.all(messages.map(storeAlone));
-      throw asUnavailable(error);
-    }
-    return Promise.all(
-      outcomes.map((outcome, at) => {
-        const message = messages[at];
-        return outcome === 'busy' && message ? storeAlone(message) : Promise.resolve(settled(outcome));
-      }),
-    );
+  function release(batch: Waiting[]): void {
+    for (const { message } of batch) inFlight.delete(message.conversationId);
   }
 
-  async function storeAlone(message: NewMessage): Promise<AppendOutcome | Error> {
-    try {
-      const [outcome] = await callWithRetry([message], true);
-      return settled(outcome);
-    } catch (error) {
-      return asUnavailable(error);
-    }
+  function resolve(one: Waiting, outcome: AppendOutcome): void {
+    waiting--;
+    one.resolve(outcome);
+  }
+
+  function reject(one: Waiting, error: Error): void {
+    waiting--;
+    one.reject(error);
   }
 
   /** On a lost connection nobody knows what was stored: the same client ids make asking again safe. */
@@ -177,11 +200,6 @@ export function createAppender({ database, log }: { database: Pick<Database, 'ap
     onAppended: (listener) => void listeners.push(listener),
     pending: () => waiting,
   };
-}
-
-function settled(outcome: AppendOutcome | 'busy' | undefined): AppendOutcome | Error {
-  if (!outcome || outcome === 'busy') return new Unavailable(1, 'busy', 'The conversation is busy. Try again.');
-  return outcome;
 }
 
 function codeOf(error: unknown): string {
