@@ -5,18 +5,13 @@ import { type AppendOutcome, createAppender, type NewMessage, type StoredMessage
 import { type Database, openDatabase } from '../../src/platform/database/index.ts';
 import { newId } from '../../src/platform/text/index.ts';
 import { adminUrl, databaseUrl } from '../support/database.ts';
+import { insertConversation, insertPerson, insertTenant, type PersonRow } from '../support/rows.ts';
 
 /** The log's own promises (D1 to D5), through the batching door, on two "nodes" with pools of their own. */
 
 const quiet = { info() {}, warn() {}, error() {}, debug() {} };
 const nodes: Database[] = [];
 let admin: pg.Pool;
-
-interface Person {
-  id: string;
-  tenantId: string;
-  type: 'user' | 'admin';
-}
 
 beforeAll(async () => {
   admin = new pg.Pool({ connectionString: adminUrl(), max: 4 });
@@ -30,36 +25,11 @@ afterAll(async () => {
   await admin.end();
 });
 
-async function newTenant(): Promise<string> {
-  const id = newId();
-  await admin.query(`insert into tenants (id, slug, name, user_types) values ($1, $2, 'Test', '{driver}')`, [
-    id,
-    `t${id.replaceAll('-', '').slice(8)}`,
-  ]);
-  return id;
-}
+const newTenant = () => insertTenant(admin);
+const newPerson = (tenantId: string, type?: 'user' | 'admin') => insertPerson(admin, tenantId, type);
+const newConversation = (user: PersonRow, assignedTo?: PersonRow) => insertConversation(admin, user, assignedTo);
 
-async function newPerson(tenantId: string, type: 'user' | 'admin' = 'user'): Promise<Person> {
-  const id = newId();
-  await admin.query(
-    `insert into users (id, tenant_id, user_type, issuer, sub, name, created_at, updated_at)
-     values ($1, $2, $3, 'test', $4, 'Somebody', now(), now())`,
-    [id, tenantId, type === 'admin' ? 'admin' : 'driver', id],
-  );
-  return { id, tenantId, type };
-}
-
-async function newConversation(user: Person, assignedTo?: Person): Promise<string> {
-  const id = newId();
-  await admin.query(
-    `insert into conversations (id, tenant_id, opened_by, user_type, assigned_admin_id, last_message_at, created_at, updated_at)
-     values ($1, $2, $3, 'driver', $4, now(), now(), now())`,
-    [id, user.tenantId, user.id, assignedTo?.id ?? null],
-  );
-  return id;
-}
-
-function message(from: Person, conversationId: string, body: string, more: Partial<NewMessage> = {}): NewMessage {
+function message(from: PersonRow, conversationId: string, body: string, more: Partial<NewMessage> = {}): NewMessage {
   return {
     id: newId(),
     tenantId: from.tenantId,
@@ -166,7 +136,7 @@ describe('one message', () => {
     ]);
     const foreign = await newPerson(await newTenant());
     const conversation = await newConversation(rahim);
-    const try_ = (from: Person, more: Partial<NewMessage> = {}) =>
+    const try_ = (from: PersonRow, more: Partial<NewMessage> = {}) =>
       appender.append(message(from, conversation, 'Hi', more));
     expect((await try_(rahim)).verdict).toBe('new');
     expect((await try_(stranger)).verdict).toBe('absent');
