@@ -1,4 +1,4 @@
-import type { DomainEvent } from '../platform/database/index.ts';
+import type { DomainEvent, Scope } from '../platform/database/index.ts';
 import type { StoredMessage } from './messages/stored-message.ts';
 
 /** Messages that were there already changed: edits, deletions, reactions. New ones come through `appender.onAppended`. */
@@ -45,3 +45,8 @@ export type MessagingEvent =
   | ConversationRead
   | ConversationStateChanged
   | ConversationStarted;
+
+/** Emits an event of this wing; told after the surrounding transaction has committed. */
+export function tell(scope: Pick<Scope, 'emit'>, event: MessagingEvent): void {
+  scope.emit(event);
+}

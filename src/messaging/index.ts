@@ -5,6 +5,9 @@
  * Promises that what was acknowledged is stored, once, in order (D1 to D5 of the contract). Writes conversation columns
  * alone, never knows about agents' queues, notes or pages, and never tells anybody before the commit.
  */
+
+export { accessConversation, mayRead } from './conversations/access-conversation.ts';
+export { type Assignee, assignTo, close, reopen } from './conversations/change-state.ts';
 export {
   CONVERSATION_STATUSES,
   Conversation,
@@ -13,8 +16,30 @@ export {
   PRIORITIES,
   type Priority,
 } from './conversations/conversation.entity.ts';
+export {
+  type ConversationView,
+  conversationFor,
+  conversationView,
+  unreadCounts,
+} from './conversations/conversation.view.ts';
+export { type ConversationKind, conversationKind } from './conversations/conversation-kinds.ts';
 export { ConversationStart } from './conversations/conversation-start.entity.ts';
+export {
+  type ConversationFilters,
+  type ConversationList,
+  type ListedConversation,
+  type ListedPerson,
+  type ListPage,
+  listConversations,
+  listMyConversations,
+} from './conversations/list-conversations.ts';
+export { markRead, type ReadMark } from './conversations/mark-read.ts';
 export { Participant } from './conversations/participant.entity.ts';
+export {
+  type StartConversation,
+  type StartedConversation,
+  startConversation,
+} from './conversations/start-conversation.ts';
 export type {
   ConversationRead,
   ConversationStarted,
@@ -25,7 +50,15 @@ export type {
 } from './events.ts';
 export { appendInTransaction } from './messages/append-in-transaction.ts';
 export { type AppendedListener, type Appender, createAppender } from './messages/append-messages.ts';
+export type { PostedMessage } from './messages/append-outcome.ts';
+export type { OwnMessage } from './messages/change-message.ts';
+export { deleteMessage } from './messages/delete-message.ts';
+export { editMessage } from './messages/edit-message.ts';
 export { Message, type SenderType } from './messages/message.entity.ts';
+export { type Audience, audienceOf, type MessageView, messageView, type ReadMarks } from './messages/message.view.ts';
+export { changesAfter, type LogPage, type LogWindow, MAX_PAGE, readLog, readMessage } from './messages/message-log.ts';
+export { MAX_MESSAGE_LENGTH } from './messages/message-text.ts';
+export { type PostMessage, postMessage } from './messages/post-message.ts';
 export {
   type AppendOutcome,
   contentHash,
@@ -33,3 +66,4 @@ export {
   type Sender,
   type StoredMessage,
 } from './messages/stored-message.ts';
+export type { Messaging } from './messaging.ts';

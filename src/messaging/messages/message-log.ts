@@ -1,0 +1,99 @@
+import { sql } from 'kysely';
+import type { Scope } from '../../platform/database/index.ts';
+import { rows } from '../rows.ts';
+import type { StoredMessage } from './stored-message.ts';
+
+/** Which part of a log: the newest page, the one before or after a place, or what changed after a version. */
+export type LogWindow =
+  | { readonly newest: true }
+  | { readonly before: number }
+  | { readonly after: number }
+  | { readonly changedAfter: number };
+
+/** A page of a log. */
+export interface LogPage {
+  /** By place, oldest first; for `changedAfter` by version, oldest first. */
+  readonly items: readonly StoredMessage[];
+  /** Whether there is more in the direction that was asked: earlier for `newest` and `before`, later for the others. */
+  readonly hasMore: boolean;
+}
+
+/** Most messages one page holds. */
+export const MAX_PAGE = 100;
+
+/**
+ * Reads a page of a conversation that the caller was let into (`accessConversation`). One query, names included.
+ * Whoever keeps a cursor reads the conversation's `version` before the page, never after.
+ */
+export async function readLog(
+  scope: Scope,
+  conversationId: string,
+  window: LogWindow,
+  limit: number,
+): Promise<LogPage> {
+  const size = Math.min(Math.max(1, limit), MAX_PAGE);
+  const found = await rows(scope, statement(scope, conversationId, window, size + 1));
+  const backwards = 'newest' in window || 'before' in window;
+  const page = found.slice(0, size).map(stored);
+  return { items: backwards ? page.reverse() : page, hasMore: found.length > size };
+}
+
+/** Changes after a version in order of version, one row a message: what catching up reads (D4, D5). At most `limit`. */
+export async function changesAfter(
+  scope: Scope,
+  conversationId: string,
+  version: number,
+  limit: number,
+): Promise<StoredMessage[]> {
+  const found = await rows(scope, statement(scope, conversationId, { changedAfter: version }, limit));
+  return found.map(stored);
+}
+
+/** One message by id, in a conversation that the caller was let into. */
+export async function readMessage(scope: Scope, conversationId: string, id: string): Promise<StoredMessage | null> {
+  const [found] = await rows(
+    scope,
+    sql<LogRow>`${COLUMNS} where m.id = ${id} and m.conversation_id = ${conversationId} and m.tenant_id = ${scope.tenant.id}`,
+  );
+  return found ? stored(found) : null;
+}
+
+/** The driver's timestamps are text once the ORM has set up its parsers. */
+interface LogRow extends Omit<StoredMessage, 'createdAt' | 'editedAt' | 'deletedAt' | 'data'> {
+  readonly data: StoredMessage['data'] | string;
+  readonly createdAt: string | Date;
+  readonly editedAt: string | Date | null;
+  readonly deletedAt: string | Date | null;
+}
+
+const COLUMNS = sql`
+  select m.id, m.tenant_id as "tenantId", m.conversation_id as "conversationId", m.seq, m.version,
+    m.first_version as "firstVersion", m.sender_type as "senderType", m.sender_id as "senderId", u.name as "senderName",
+    u.user_type as "senderUserType", m.message_type as "messageType", m.event, m.data, m.body,
+    m.reply_to_id as "replyToId", m.client_id as "clientId", m.created_at as "createdAt", m.edited_at as "editedAt",
+    m.deleted_at as "deletedAt"
+  from messages m left join users u on u.id = m.sender_id and u.tenant_id = m.tenant_id`;
+
+function statement(scope: Scope, conversationId: string, window: LogWindow, limit: number) {
+  const own = sql`m.conversation_id = ${conversationId} and m.tenant_id = ${scope.tenant.id}`;
+  if ('before' in window) {
+    return sql<LogRow>`${COLUMNS} where ${own} and m.seq < ${window.before} order by m.seq desc limit ${limit}`;
+  }
+  if ('after' in window) {
+    return sql<LogRow>`${COLUMNS} where ${own} and m.seq > ${window.after} order by m.seq limit ${limit}`;
+  }
+  if ('changedAfter' in window) {
+    return sql<LogRow>`${COLUMNS} where ${own} and m.version > ${window.changedAfter} order by m.version limit ${limit}`;
+  }
+  return sql<LogRow>`${COLUMNS} where ${own} order by m.seq desc limit ${limit}`;
+}
+
+function stored(row: LogRow): StoredMessage {
+  return {
+    ...row,
+    data: typeof row.data === 'string' ? JSON.parse(row.data) : row.data,
+    createdAt: new Date(row.createdAt),
+    editedAt: row.editedAt === null ? null : new Date(row.editedAt),
+    deletedAt: row.deletedAt === null ? null : new Date(row.deletedAt),
+  };
+}

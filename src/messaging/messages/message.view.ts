@@ -1,0 +1,84 @@
+import type { StoredMessage } from './stored-message.ts';
+
+/** Who the view is made for: the user's side, or staff. */
+export type Audience = 'user' | 'staff';
+
+/** How far each side has read; comes with the conversation. */
+export interface ReadMarks {
+  readonly userReadSeq: number;
+  readonly staffReadSeq: number;
+}
+
+/** A message as the contract shows it: what REST answers, sockets carry and the partial `_message` is drawn from. */
+export interface MessageView {
+  readonly id: string;
+  readonly conversationId: string;
+  readonly seq: number;
+  readonly version: number;
+  readonly senderType: string;
+  /** `id` is null where the reader may not have it; a system line's sender has no name. */
+  readonly sender: { readonly id: string | null; readonly userType: string; readonly name: string };
+  readonly messageType: string;
+  /** System lines only: what happened, and with what. Never a sentence. */
+  readonly event: string | null;
+  readonly data: Readonly<Record<string, unknown>> | null;
+  readonly body: string | null;
+  readonly attachments: readonly never[];
+  readonly replyToId: string | null;
+  /** The other side has read it. */
+  readonly read: boolean;
+  readonly clientId: string;
+  readonly createdAt: string;
+  readonly editedAt: string | null;
+  readonly deletedAt: string | null;
+}
+
+/** What of a system line's data the user's side may have: names and sides, never ids or reasons. */
+const DATA_FOR_USERS = ['adminName', 'actorSide', 'actorName'] as const;
+
+/** A message that was just stored has been read by nobody. */
+const UNREAD: ReadMarks = { userReadSeq: 0, staffReadSeq: 0 };
+
+/** The contract's JSON of a message for one audience. Without marks it is one that nobody can have read yet. */
+export function messageView(message: StoredMessage, audience: Audience, marks: ReadMarks = UNREAD): MessageView {
+  const mayHaveId = audience === 'staff' || message.senderType === 'user';
+  return {
+    id: message.id,
+    conversationId: message.conversationId,
+    seq: message.seq,
+    version: message.version,
+    senderType: message.senderType,
+    sender: {
+      id: mayHaveId ? message.senderId : null,
+      userType: message.senderUserType ?? message.senderType,
+      name: message.senderName ?? '',
+    },
+    messageType: message.messageType,
+    event: message.event,
+    data: audience === 'staff' ? message.data : dataForUsers(message.data),
+    body: message.body,
+    attachments: [],
+    replyToId: message.replyToId,
+    read: isRead(message, marks),
+    clientId: message.clientId,
+    createdAt: message.createdAt.toISOString(),
+    editedAt: message.editedAt?.toISOString() ?? null,
+    deletedAt: message.deletedAt?.toISOString() ?? null,
+  };
+}
+
+/** The audience a person belongs to. */
+export function audienceOf(person: { readonly side: 'user' | 'admin' }): Audience {
+  return person.side === 'admin' ? 'staff' : 'user';
+}
+
+function isRead(message: StoredMessage, marks: ReadMarks): boolean {
+  if (message.senderType === 'user') return message.seq <= marks.staffReadSeq;
+  if (message.senderType === 'admin') return message.seq <= marks.userReadSeq;
+  return false;
+}
+
+function dataForUsers(data: StoredMessage['data']): Record<string, unknown> | null {
+  if (!data) return null;
+  return Object.fromEntries(DATA_FOR_USERS.filter((key) => Object.hasOwn(data, key)).map((key) => [key, data[key]]));
+}

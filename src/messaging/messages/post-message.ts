@@ -1,0 +1,129 @@
+import type { Person } from '../../identity/index.ts';
+import { type Scope, transact } from '../../platform/database/index.ts';
+import { Conflict, Forbidden, Invalid } from '../../platform/errors/index.ts';
+import { newId } from '../../platform/text/index.ts';
+import { accessConversation } from '../conversations/access-conversation.ts';
+import { assignTo } from '../conversations/change-state.ts';
+import { tell } from '../events.ts';
+import type { Messaging } from '../messaging.ts';
+import { appendInTransaction } from './append-in-transaction.ts';
+import { type PostedMessage, REFUSALS, storedOrThrow, withFreshPerson } from './append-outcome.ts';
+import { Message } from './message.entity.ts';
+import { checkedText, isLongerThan } from './message-text.ts';
+import type { NewMessage, Sender } from './stored-message.ts';
+
+/** One message as a person sends it, by form, REST or socket. */
+export interface PostMessage {
+  readonly conversationId: string;
+  /** As typed. */
+  readonly body: string;
+  /** UUID that the client made before it sent. */
+  readonly clientId: string;
+  /** A message of the same conversation. */
+  readonly replyToId?: string | null | undefined;
+  /** An admin takes the conversation over from a colleague; needs ASSIGN_SUPPORT_CHAT. */
+  readonly takeOver?: boolean | undefined;
+  /** The socket it came in on; it gets the ack instead of its own message. */
+  readonly connectionId?: string | undefined;
+}
+
+/**
+ * The way of every message. Costs no query before the append: rights come from the session cache and are compared
+ * again inside it. Resolves after COMMIT. Must not be called inside `transact()`; does not touch `scope.em`.
+ *
+ * @throws Invalid for a text that is empty, too long or cannot be stored.
+ * @throws NotFound when the conversation is not there or not theirs.
+ * @throws Conflict `client_id_reused`, `conversation_closed`, `assigned_to_other`.
+ * @throws Forbidden, also `support_disabled`. A repeat is answered with what is stored before any of this is asked.
+ */
+export async function postMessage(
+  scope: Scope<Person>,
+  messaging: Messaging,
+  input: PostMessage,
+): Promise<PostedMessage> {
+  const body = checkedText(input.body);
+  if (input.replyToId) await checkReply(scope, messaging, input.conversationId, input.replyToId);
+
+  return withFreshPerson(scope, messaging, async (current) => {
+    const message = newMessage(current, messaging, { ...input, body });
+    const outcome = await messaging.appender.append(message);
+    const claims = outcome.verdict === 'unassigned' || (outcome.verdict === 'assigned_to_other' && input.takeOver);
+    if (claims) return answerAndClaim(current, messaging, message, input.takeOver === true);
+    return storedOrThrow(outcome);
+  });
+}
+
+/** The message with its sender as the token says, and the code under which it is refused if it is new. */
+export function newMessage(
+  scope: Scope<Person>,
+  messaging: Messaging,
+  input: Omit<PostMessage, 'takeOver'>,
+): NewMessage {
+  return {
+    id: newId(),
+    tenantId: scope.tenant.id,
+    conversationId: input.conversationId,
+    sender: senderOf(scope.actor),
+    clientId: input.clientId.toLowerCase(),
+    messageType: 'text',
+    body: input.body,
+    replyToId: input.replyToId ?? null,
+    refuseNew: refusalOf(scope.actor, messaging, input.body),
+    ...(input.connectionId ? { originConnectionId: input.connectionId } : {}),
+  };
+}
+
+function senderOf(person: Person): Sender {
+  return {
+    type: person.side,
+    id: person.id,
+    accessVersion: person.accessVersion,
+    name: person.name,
+    userType: person.userType,
+  };
+}
+
+function refusalOf(person: Person, messaging: Messaging, body: string): string | null {
+  const settings = messaging.settings(person.tenantId);
+  if (person.side === 'user' && !settings.enabled) return REFUSALS.disabled;
+  if (person.side === 'admin' && !person.can('REPLY_SUPPORT_CHAT')) return REFUSALS.forbidden;
+  if (isLongerThan(body, settings.maxMessageLength)) return REFUSALS.tooLong;
+  return null;
+}
+
+/** Few messages answer another one, so only those pay for the question whether it is there. */
+async function checkReply(scope: Scope<Person>, messaging: Messaging, conversationId: string, id: string) {
+  const found = await messaging.database.withScope(scope.tenant, scope.actor, async (reading) => {
+    await accessConversation(reading, conversationId);
+    return reading.em.findOne(Message, { id, conversationId });
+  });
+  if (!found) throw new Invalid({ replyToId: 'unknown' });
+}
+
+/** The slow door: an admin's first answer, or a take-over. Claim, system line and message are one transaction. */
+async function answerAndClaim(
+  scope: Scope<Person>,
+  messaging: Messaging,
+  message: NewMessage,
+  takeOver: boolean,
+): Promise<PostedMessage> {
+  return messaging.database.withScope(scope.tenant, scope.actor, (fresh) =>
+    transact(fresh, async (inside) => {
+      const conversation = await accessConversation(inside, message.conversationId, { lock: true });
+      const holder = conversation.assignedAdminId ?? null;
+      if (!conversation.isOpen()) throw new Conflict('conversation_closed', 'This conversation is closed.');
+      if (holder !== inside.actor.id) {
+        if (holder && !takeOver) {
+          throw new Conflict('assigned_to_other', 'A colleague is answering this conversation.');
+        }
+        if (holder && !inside.actor.can('ASSIGN_SUPPORT_CHAT')) throw new Forbidden();
+        await assignTo(inside, conversation, { id: inside.actor.id, name: inside.actor.name });
+      }
+      const [outcome] = await appendInTransaction(inside, [message]);
+      const posted = storedOrThrow(outcome);
+      if (posted.isNew)
+        tell(inside, { type: 'messages:appended', tenantId: inside.tenant.id, messages: [posted.message] });
+      return posted;
+    }),
+  );
+}
