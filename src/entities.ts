@@ -1,4 +1,13 @@
+import { identityEntities } from './identity/index.ts';
+import { Conversation, ConversationStart, Message, Participant } from './messaging/index.ts';
 import { tenancyEntities } from './tenancy/index.ts';
 
 /** Every entity, in the order of the wings. Nothing is discovered by itself. */
-export const entities = [...tenancyEntities];
+export const entities = [
+  ...tenancyEntities,
+  ...identityEntities,
+  Conversation,
+  ConversationStart,
+  Participant,
+  Message,
+];

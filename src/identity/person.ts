@@ -19,6 +19,13 @@ export const CAPABILITIES = [
 /** One right of an admin's role. */
 export type Capability = (typeof CAPABILITIES)[number];
 
+/** What a host says the visit is about: a trip, an order. */
+export interface HostContext {
+  readonly type: string;
+  readonly id: string;
+  readonly label: string;
+}
+
 /**
  * The signed-in actor: a user of the host's app or an admin. Comes from the session cache, so it costs no query;
  * `accessVersion` is compared inside the append function, and the cache is refreshed by the access-change log (D7).
@@ -36,5 +43,9 @@ export interface Person extends Actor {
   /** BCP 47 or null when neither host nor person said. */
   readonly locale: string | null;
   readonly country: string | null;
+  /** What this session is about (the trip or order the host named at sign-in), as long as it lives. */
+  readonly context?: HostContext | null;
+  /** When the session ends by itself; a socket is closed with 4401 then. */
+  readonly sessionExpiresAt?: Date;
   can(capability: Capability | (string & {})): boolean;
 }

@@ -1,0 +1,32 @@
+/**
+ * Tenancy: tenants, their settings and the audit log.
+ *
+ * Promises that a saved setting holds on every node within a second, and that a change's audit line is written in its
+ * transaction. Never changes or removes a line of the audit log (the app's role could not), and never writes text,
+ * names, emails, phone numbers, URLs or tokens into it.
+ */
+export { AuditRecord } from './audit-record.entity.ts';
+export { type ChangeWatch, watchChanges } from './change-watch.ts';
+export { createTenant, NewTenant, RESERVED_USER_TYPES, systemActor, UserTypeName } from './create-tenant.ts';
+export { type Refusal, recordAudit, recordRefusal } from './record-audit.ts';
+export { loadSupportSettings, saveSupportSettings } from './save-support-settings.ts';
+export { Setting } from './setting.entity.ts';
+export {
+  ATTACHMENT_TYPES,
+  DEFAULT_SUPPORT_SETTINGS,
+  readSupportSettings,
+  STAFF_SEND_FACTOR,
+  SupportSettings,
+  WEEKDAYS,
+  type Weekday,
+} from './support-settings.ts';
+export { openTenancy, type Tenancy, type TenantInfo } from './tenancy.ts';
+export { TENANT_STATUSES, Tenant, type TenantStatus } from './tenant.entity.ts';
+export type { AuditAction, AuditEntry } from './types.ts';
+
+import { AuditRecord } from './audit-record.entity.ts';
+import { Setting } from './setting.entity.ts';
+import { Tenant } from './tenant.entity.ts';
+
+/** For src/entities.ts. */
+export const tenancyEntities = [Tenant, Setting, AuditRecord] as const;
