@@ -1,5 +1,4 @@
-import { createReadStream } from 'node:fs';
-import { createInterface } from 'node:readline';
+import { readFile } from 'node:fs/promises';
 import { z } from 'zod';
 
 /** Who spoke in a recorded dialogue. */
@@ -21,21 +20,15 @@ const dialogueSchema = z.object({
 
 /**
  * Reads dialogues from a file of JSON lines; blank lines are skipped.
- * @param limit how many at most; undefined is all
- * @throws Error that names the line which is no dialogue
+ * @param limit how many at most
+ * @throws Error when the file cannot be read, or one that names the line which is no dialogue
  */
-export async function readDialogues(file: string, limit?: number): Promise<Dialogue[]> {
-  const dialogues: Dialogue[] = [];
-  const lines = createInterface({ input: createReadStream(file, 'utf8'), crlfDelay: Number.POSITIVE_INFINITY });
-  let number = 0;
-  for await (const line of lines) {
-    number += 1;
-    if (line.trim() === '') continue;
-    if (limit !== undefined && dialogues.length >= limit) break;
-    dialogues.push(parseDialogue(line, `${file}:${number}`));
-  }
-  lines.close();
-  return dialogues;
+export async function readDialogues(file: string, limit = Number.POSITIVE_INFINITY): Promise<Dialogue[]> {
+  const lines = (await readFile(file, 'utf8')).split('\n').map((line, index) => ({ line, number: index + 1 }));
+  return lines
+    .filter(({ line }) => line.trim() !== '')
+    .slice(0, limit)
+    .map(({ line, number }) => parseDialogue(line, `${file}:${number}`));
 }
 
 function parseDialogue(line: string, place: string): Dialogue {
