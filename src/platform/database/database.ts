@@ -1,6 +1,5 @@
 import { Migrator } from '@mikro-orm/migrations';
 import { type EntityManager, type EntitySchema, MikroORM, type Options } from '@mikro-orm/postgresql';
-import { CompiledQuery } from 'kysely';
 import pg from 'pg';
 import { TENANT_FILTER } from './columns.ts';
 import { prepareRoles, refuseUnsafePool, roleNames } from './roles.ts';
@@ -44,6 +43,7 @@ export interface Database {
 
 const CONNECT_TIMEOUT_MS = 3_000;
 const STATEMENT_TIMEOUT_MS = 5_000;
+const BIND_TENANT = "select set_config('app.tenant_id', $1, false)";
 const MIGRATIONS_PATH = new URL('../../../migrations', import.meta.url).pathname;
 
 /** ORM options that the server, the migrator and the command line share. */
@@ -120,9 +120,8 @@ export async function openDatabase(options: DatabaseOptions): Promise<Database> 
     await refuseUnsafePool(systemPool);
     opened = await MikroORM.init({
       ...ormOptions(options.url, options.entities),
-      driverOptions: poolOptions(options.url, app),
+      driverOptions: { ...poolOptions(options.url, app), onPoolCreated: bindTenantAtCheckout },
       pool: { min: 0, max: options.poolSize ?? 10 },
-      onReserveConnection: bindTenant,
     });
   } catch (error) {
     await Promise.allSettled([systemPool.end(), appendPool.end()]);
@@ -149,9 +148,24 @@ export async function openDatabase(options: DatabaseOptions): Promise<Database> 
   };
 }
 
-/** Runs at every checkout of an ORM connection, so a pooled connection never keeps another tenant. */
-async function bindTenant(connection: unknown): Promise<void> {
-  // the ORM types the connection as unknown; it is kysely's DatabaseConnection
-  const kysely = connection as { executeQuery(query: CompiledQuery): Promise<unknown> };
-  await kysely.executeQuery(CompiledQuery.raw("select set_config('app.tenant_id', $1, false)", [currentTenantId()]));
+/**
+ * Binds every checkout of the ORM's pool to the tenant of the current work, so that a pooled connection never keeps
+ * another one's. Done around `connect` and not in the ORM's `onReserveConnection`, because there a failure (a dropped
+ * connection, no tenant) keeps the connection checked out for ever, and ten of those are the whole pool.
+ */
+function bindTenantAtCheckout(pool: pg.Pool): void {
+  const connect = pool.connect.bind(pool);
+  const bound = async (): Promise<pg.PoolClient> => {
+    const tenantId = currentTenantId();
+    const client = await connect();
+    try {
+      await client.query(BIND_TENANT, [tenantId]);
+      return client;
+    } catch (error) {
+      client.release(error instanceof Error ? error : true);
+      throw error;
+    }
+  };
+  // pg also knows a callback form; kysely uses the promise alone
+  pool.connect = bound as typeof pool.connect;
 }

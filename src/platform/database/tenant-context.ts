@@ -1,8 +1,8 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 
 /**
- * The one exception to "no ambient state": the ORM's connection hook is handed only a connection, so the tenant it
- * must set travels here. Set by `withScope()` alone; a connection asked for without it is refused.
+ * The one exception to "no ambient state": the ORM's pool is asked for a connection without a word about whom it is
+ * for, so the tenant travels here. Set by `withScope()` alone; a connection asked for without it is refused.
  */
 const tenantOfThisWork = new AsyncLocalStorage<string>();
 
