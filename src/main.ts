@@ -19,21 +19,22 @@ async function start(): Promise<void> {
   const config = withSecretKey(readConfig(process.env));
   const log = openLog(config.logLevel);
   const lifecycle = openLifecycle(log);
-  // What came last goes first: sockets, requests, jobs, database.
+  // What came last goes first: readiness, sockets, requests, jobs, database.
   try {
     const { database, stop } = await startDatabase(config, log, entities);
     lifecycle.onDrain('database', stop);
     await seedWhenEmpty({ config, database, log });
 
-    const modules = await openModules({ config, database, log, lifecycle });
+    const modules = await openModules({ config, database, log });
     lifecycle.onDrain('modules', () => modules.close());
     const jobs = startJobs(modules.jobs, { database, log });
     lifecycle.onDrain('jobs', () => jobs.stop());
 
-    const listening = await listen(modules.handler, config);
+    const listening = await listen(modules.server, config);
     lifecycle.onDrain('requests', () => listening.close(GRACE_MS));
-    modules.attach(listening.server);
     lifecycle.onDrain('sockets', () => modules.closeSockets());
+    lifecycle.onDrain('readiness', () => modules.setReadiness('stopping'));
+    modules.setReadiness(null);
 
     process.stdout.write(`ready on ${listening.url}\n`);
   } catch (error) {

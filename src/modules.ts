@@ -1,23 +1,24 @@
-import type { RequestListener, Server } from 'node:http';
+import type { Server } from 'node:http';
+import { identityJobs, identityTasks, seedDemo } from './identity/index.ts';
 import type { ReadyConfig } from './platform/config/index.ts';
 import type { Database, Log } from './platform/database/index.ts';
+import { createHttpServer } from './platform/http/server.ts';
 import type { Job, Task } from './platform/jobs/index.ts';
-import type { Lifecycle } from './platform/lifecycle/index.ts';
 
 /** What the wings are made from. */
 export interface ModuleDeps {
   config: ReadyConfig;
   database: Database;
   log: Log;
-  lifecycle: Lifecycle;
 }
 
 /** The wings, mounted. */
 export interface Modules {
-  handler: RequestListener;
-  jobs: readonly Job[];
-  /** Takes over the sockets of a listening server. */
-  attach(server: Server): void;
+  /** Not listening yet; its sockets are taken care of. */
+  readonly server: Server;
+  readonly jobs: readonly Job[];
+  /** What `/readyz` says: a reason why not, or null. */
+  setReadiness(reason: string | null): void;
   /** Closes every socket with 1012 and ends every event stream. */
   closeSockets(): Promise<void>;
   /** Lets go of what the wings hold: pools of their own, timers. */
@@ -25,23 +26,28 @@ export interface Modules {
 }
 
 /** `npm run task` knows these. */
-export const tasks: readonly Task[] = [];
+export const tasks: readonly Task[] = [...identityTasks];
 
 /** Composition root: makes every wing's routes, event handlers and jobs, in the order of the house. */
-export async function openModules({ lifecycle }: ModuleDeps): Promise<Modules> {
+export async function openModules(_deps: ModuleDeps): Promise<Modules> {
+  // Until the wings are mounted: health alone.
+  let notReady: string | null = 'starting';
+  const server = createHttpServer((request, response) => {
+    const status = request.url === '/healthz' || (request.url === '/readyz' && !notReady) ? 200 : 503;
+    response.writeHead(status).end(notReady ?? '');
+  });
   return {
-    // Until the wings are mounted: health alone.
-    handler(request, response) {
-      const status =
-        request.url === '/healthz' ? 200 : request.url === '/readyz' ? (lifecycle.isDraining ? 503 : 200) : 404;
-      response.writeHead(status).end();
+    server,
+    jobs: [...identityJobs],
+    setReadiness(reason) {
+      notReady = reason;
     },
-    jobs: [],
-    attach() {},
     async closeSockets() {},
     async close() {},
   };
 }
 
 /** Demo mode: fills a database without tenants with the demo people. */
-export async function seedWhenEmpty(_deps: Pick<ModuleDeps, 'config' | 'database' | 'log'>): Promise<void> {}
+export async function seedWhenEmpty({ config, database, log }: ModuleDeps): Promise<void> {
+  if (config.demo) await seedDemo({ config, database, log });
+}

@@ -1,9 +1,7 @@
 import type { Log } from '../database/index.ts';
 
-/** How the process leaves. `/readyz` asks `isDraining`; who holds something adds a step that lets go of it. */
+/** How the process leaves: who holds something adds a step that lets go of it. */
 export interface Lifecycle {
-  /** True from the first SIGTERM on. */
-  readonly isDraining: boolean;
   /** Adds a step. What came last goes first, one after the other; a step that fails is logged. */
   onDrain(name: string, step: () => Promise<void> | void): void;
   /** Leaves now, as SIGTERM would. */
@@ -34,9 +32,6 @@ export function openLifecycle(log: Log): Lifecycle {
   }
 
   const lifecycle: Lifecycle = {
-    get isDraining() {
-      return draining !== undefined;
-    },
     onDrain(name, step) {
       steps.push({ name, step });
     },

@@ -1,25 +1,23 @@
-import { createServer, type RequestListener, type Server, type ServerResponse } from 'node:http';
+import type { Server, ServerResponse } from 'node:http';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { StartError } from '../config/index.ts';
 
 /** A server that listens. */
 export interface Listening {
-  server: Server;
   /** `http://HOST:PORT` as it came to be, e.g. with the port that was free. */
-  url: string;
+  readonly url: string;
   /**
-   * Lets the requests under way finish, for `graceMs` at most; answers others meanwhile (503 from `/readyz`) and takes
-   * no connection from then on.
+   * Waits for the requests under way, `graceMs` at most, and answers others until then (503 from `/readyz`); then takes
+   * no connection any more.
    */
   close(graceMs: number): Promise<void>;
 }
 
 /**
- * Takes the port.
+ * Takes the port for a server made by platform/http.
  * @throws StartError in one line when it is taken, forbidden, or the host is not ours.
  */
-export async function listen(handler: RequestListener, where: { host: string; port: number }): Promise<Listening> {
-  const server = createServer(handler);
+export async function listen(server: Server, where: { host: string; port: number }): Promise<Listening> {
   const underWay = trackRequests(server);
   await new Promise<void>((resolve, reject) => {
     server.once('error', (error) => reject(explain(error, where)));
@@ -29,17 +27,15 @@ export async function listen(handler: RequestListener, where: { host: string; po
   const port = address && typeof address === 'object' ? address.port : where.port;
   const host = where.host.includes(':') ? `[${where.host}]` : where.host;
   return {
-    server,
     url: `http://${host}:${port}`,
     async close(graceMs) {
       const deadline = Date.now() + graceMs;
-      const waitedFor = new Set(underWay);
-      for (const response of waitedFor) announceClose(response);
-      // Connections that are kept alive would wait for a next request: they end with the present one.
+      const begun = new Set(underWay);
+      for (const response of begun) announceClose(response);
+      // A connection that is kept alive would wait for a next request: it ends with the present one.
       server.prependListener('request', (_request, response) => announceClose(response));
-      while (isAnyUnderWay(waitedFor, underWay) && Date.now() < deadline) await sleep(20);
+      while ([...begun].some((response) => underWay.has(response)) && Date.now() < deadline) await sleep(20);
       server.close();
-      server.closeIdleConnections();
       while (underWay.size > 0 && Date.now() < deadline) await sleep(20);
       server.closeAllConnections();
     },
@@ -54,10 +50,6 @@ function trackRequests(server: Server): ReadonlySet<ServerResponse> {
     response.once('close', () => underWay.delete(response));
   });
   return underWay;
-}
-
-function isAnyUnderWay(some: ReadonlySet<ServerResponse>, underWay: ReadonlySet<ServerResponse>): boolean {
-  return [...some].some((response) => underWay.has(response));
 }
 
 function announceClose(response: ServerResponse): void {
