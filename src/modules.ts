@@ -1,5 +1,6 @@
 import type { Server } from 'node:http';
 import { identityJobs, identityTasks, seedDemo } from './identity/index.ts';
+import { importsTasks } from './imports/index.ts';
 import type { ReadyConfig } from './platform/config/index.ts';
 import type { Database, Log } from './platform/database/index.ts';
 import { createHttpServer } from './platform/http/server.ts';
@@ -26,7 +27,7 @@ export interface Modules {
 }
 
 /** `npm run task` knows these. */
-export const tasks: readonly Task[] = [...identityTasks];
+export const tasks: readonly Task[] = [...identityTasks, ...importsTasks];
 
 /** Composition root: makes every wing's routes, event handlers and jobs, in the order of the house. */
 export async function openModules(_deps: ModuleDeps): Promise<Modules> {
