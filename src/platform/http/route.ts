@@ -1,6 +1,8 @@
+import type { ServerResponse } from 'node:http';
 import type { Context } from 'koa';
 import type { z } from 'zod';
-import type { Actor, Scope } from '../database/scope.ts';
+import type { Actor, Scope } from '../database/index.ts';
+import type { Reader } from '../views/index.ts';
 
 /** Who may call a route. Made by identity (`anyone`, `users`, `admins(capability)`); a route without one does not start. */
 export interface Policy {
@@ -8,6 +10,8 @@ export interface Policy {
   readonly name: string;
   /** False for the few routes that need no session (sign-in, health, assets). */
   readonly needsSession: boolean;
+  /** What `forbidden` names as missing, so that a program can say it. */
+  readonly capability?: string;
   /** Asked with the signed-in actor. `not_here` looks like 404, `forbidden` is 403 with the missing capability. */
   check(actor: Actor): 'ok' | 'forbidden' | 'not_here';
 }
@@ -15,13 +19,18 @@ export interface Policy {
 /** How answers and errors look: a whole page (or a fragment of it when htmx asks), or JSON. */
 export type RouteFace = 'page' | 'json';
 
-/** What a handler gives back. Made with `page()`, `fragment()`, `json()`, `seeOther()`, `noContent()` of platform/http. */
+/**
+ * What a handler gives back. Made with `page()`, `fragment()`, `json()`, `seeOther()`, `noContent()`, `eventStream()` of
+ * platform/http.
+ */
 export interface Reply {
   readonly status: number;
-  readonly headers?: Readonly<Record<string, string>>;
+  readonly headers?: Readonly<Record<string, string | readonly string[]>>;
   /** A string is HTML unless `type` says otherwise; an object is sent as JSON; a stream is piped. */
   readonly body: string | Buffer | object | NodeJS.ReadableStream | null;
   readonly type?: string;
+  /** Takes the response over once the head is sent (event streams); `body` is null then. */
+  readonly takeOver?: (response: ServerResponse) => void;
 }
 
 /** What the handler sees of the request, parsed. */
@@ -33,6 +42,10 @@ export interface RouteInput<P, Q, B> {
   /** True when htmx asks for a fragment. */
   readonly isFragment: boolean;
   readonly requestId: string;
+  /** Language and zone of the answer: `views.for(input.reader)`. */
+  readonly reader: Reader;
+  /** Of the client, behind PROXY_HOPS trusted proxies. Never logged with anything personal. */
+  readonly clientAddress: string;
 }
 
 /**
@@ -43,15 +56,20 @@ export interface Route<A extends Actor = Actor, P = unknown, Q = unknown, B = un
   /** Stable name, `wing.noun.verb`: `api.messages.create`. */
   readonly name: string;
   readonly method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
-  /** @koa/router path, e.g. `/api/support/conversations/:id/messages`. */
+  /** Literal segments and `:names`, e.g. `/api/support/conversations/:id/messages`. Literal wins over name. */
   readonly path: string;
   readonly policy: Policy;
   readonly face: RouteFace;
+  /** Needed when the path has names. A value it refuses is the same 404 as a thing that does not exist. */
   readonly params?: z.ZodType<P>;
+  /** Of strings; an array in it takes a key several times. Without it JSON routes take no query, pages ignore it. */
   readonly query?: z.ZodType<Q>;
+  /** Of strings for forms; an array in it takes a key several times. Without it only an empty body is taken. */
   readonly body?: z.ZodType<B>;
   /** What bodies are taken: a form (`application/x-www-form-urlencoded`), JSON, or none (the default for GET). */
   readonly bodyKind?: 'form' | 'json' | 'none' | 'multipart';
+  /** Instead of MAX_BODY_BYTES. */
+  readonly maxBodyBytes?: number;
   /** Zod schema of the JSON answer, for OpenAPI. */
   readonly reply?: z.ZodType;
   /** One line for OpenAPI. */
@@ -60,6 +78,8 @@ export interface Route<A extends Actor = Actor, P = unknown, Q = unknown, B = un
   readonly crossSite?: boolean;
   /** False when the handler opens no ORM scope (hot path, health, assets); then `scope.em` must not be touched. */
   readonly needsEm?: boolean;
+  /** False for what must answer while sessions cannot be read (health); then nobody is signed in. */
+  readonly readsSession?: boolean;
   handle(scope: Scope<A>, input: RouteInput<P, Q, B>): Promise<Reply> | Reply;
 }
 

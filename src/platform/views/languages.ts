@@ -24,7 +24,6 @@ export async function openLanguages(folder: string): Promise<Languages> {
     ),
     // Eta escapes what it writes; escaping twice would show &amp;
     interpolation: { escapeValue: false },
-    showSupportNotice: false,
   });
   const fixed = new Map(LANGUAGES.map((language) => [language, i18n.getFixedT(language)]));
   const plain = new Map(LANGUAGES.map((language) => [language, new Map<string, string>()]));

@@ -1,0 +1,103 @@
+import Koa from 'koa';
+import { AppError, BadRequest, NotFound, TooLarge, UnsupportedType } from '../errors/index.ts';
+import type { Reader } from '../views/index.ts';
+import { fragment, json, page, seeOther } from './reply.ts';
+import type { Reply, RouteFace } from './route.ts';
+
+/** Everything an answer may say about an error; nothing in it comes from the request but the id that we gave it. */
+export interface ErrorView {
+  readonly status: number;
+  readonly code: string;
+  /** English, safe to show; pages say it in the reader's language by `code`. */
+  readonly message: string;
+  readonly fields?: Readonly<Record<string, string>>;
+  readonly detail?: Readonly<Record<string, unknown>>;
+  readonly requestId: string;
+}
+
+/** How errors look as HTML. Must not throw and must not need the database. */
+export interface ErrorFaces {
+  page(error: ErrorView, reader: Reader): string;
+  /** Swapped by htmx like any reply, so it says by itself where it goes. */
+  fragment(error: ErrorView, reader: Reader): string;
+}
+
+/** Where the answer goes. */
+export interface ErrorAudience {
+  readonly face: RouteFace;
+  readonly isFragment: boolean;
+  readonly reader: Reader;
+  readonly requestId: string;
+  /** Where this page's people sign in, when that is a page of ours. */
+  readonly signInPath: string | null;
+}
+
+/** A path that exists, asked with a method that it has not. */
+export class MethodNotAllowed extends AppError {
+  readonly allow: string;
+  constructor(allow: string) {
+    super(405, 'method_not_allowed', 'This cannot be done here.');
+    this.allow = allow;
+  }
+}
+
+/** Maps what was thrown to one of our errors; null for a fault of ours, which nobody outside may read. */
+export function expectedError(error: unknown): AppError | null {
+  if (error instanceof AppError) return error;
+  if (isDatabaseAway(error)) return new AppError(503, 'unavailable', 'This cannot be served right now.');
+  // what koa and its parts throw; koa's own class knows those of other versions too
+  if (error instanceof Koa.HttpError && error.status < 500) {
+    if (error.status === 404) return new NotFound();
+    if (error.status === 413) return new TooLarge();
+    return error.status === 415 ? new UnsupportedType() : new BadRequest();
+  }
+  return null;
+}
+
+/** One error, three looks. Faults of ours say no more than that they are. */
+export function errorReply(error: AppError | null, faces: ErrorFaces, audience: ErrorAudience): Reply {
+  const { requestId, reader } = audience;
+  const view: ErrorView = error
+    ? { status: error.status, code: error.code, message: error.message, requestId, ...shown(error) }
+    : { status: 500, code: 'internal', message: 'Something went wrong on our side.', requestId };
+  const headers = errorHeaders(error, view.status, audience.face);
+  if (audience.face === 'json') {
+    const { status, code, message, fields, detail } = view;
+    return json({ error: { ...detail, code, message, ...(fields ? { fields } : {}) }, requestId }, status, headers);
+  }
+  if (view.status === 401 && audience.signInPath) {
+    return audience.isFragment
+      ? { status: 401, body: null, headers: { ...headers, 'HX-Redirect': audience.signInPath } }
+      : seeOther(audience.signInPath, headers);
+  }
+  if (audience.isFragment) return { ...fragment(faces.fragment(view, reader)), status: view.status, headers };
+  return page(faces.page(view, reader), view.status, headers);
+}
+
+function shown({ fields, detail }: AppError): Pick<ErrorView, 'fields' | 'detail'> {
+  return { ...(fields ? { fields } : {}), ...(detail ? { detail } : {}) };
+}
+
+function errorHeaders(error: AppError | null, status: number, face: RouteFace): Record<string, string> {
+  const headers: Record<string, string> = {};
+  if (error instanceof MethodNotAllowed) headers['Allow'] = error.allow;
+  if (error && 'retryAfterSeconds' in error) headers['Retry-After'] = String(error.retryAfterSeconds);
+  else if (status === 503) headers['Retry-After'] = '2';
+  if (status === 401 && face === 'json') headers['WWW-Authenticate'] = 'Bearer';
+  // what the client still sends of a body that nobody reads would be taken for its next request
+  if (status === 413 || error?.code === 'ambiguous_host') headers['Connection'] = 'close';
+  return headers;
+}
+
+const AWAY_CODES =
+  /^(ECONNREFUSED|ECONNRESET|ENOTFOUND|ETIMEDOUT|EPIPE|08\w{3}|53\w{3}|57P0\d|57014|40001|40P01|55P03|25P0[34])$/;
+
+/** The database cannot be reached, is overloaded or gave up on a lock: come again, nothing is wrong with the request. */
+function isDatabaseAway(error: unknown): boolean {
+  if (!(error instanceof Error)) return false;
+  const code = 'code' in error ? String(error.code) : '';
+  if (AWAY_CODES.test(code)) return true;
+  if (/timeout exceeded when trying to connect|Connection terminated|Cannot use a pool after/.test(error.message))
+    return true;
+  return error.cause !== undefined && isDatabaseAway(error.cause);
+}

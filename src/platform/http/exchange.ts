@@ -1,0 +1,32 @@
+import type { Context } from 'koa';
+import type { Door } from './route-table.ts';
+
+/** What the middlewares know of one request while it runs. */
+export interface Exchange {
+  readonly id: string;
+  readonly startedAt: number;
+  /** The door it came to, once found. */
+  door: Door | null;
+  /** Name for logs and metrics: the route's, or `asset`, `none`. */
+  name: string;
+}
+
+/** Request ids: a prefix of this process and a number, unique enough to find a line in a log. */
+export function createRequestIds(prefix: string): () => string {
+  let count = 0;
+  return () => {
+    count += 1;
+    return `${prefix}-${count.toString(36)}`;
+  };
+}
+
+export function beginExchange(ctx: Context, id: string): Exchange {
+  const exchange: Exchange = { id, startedAt: performance.now(), door: null, name: 'none' };
+  ctx.state['exchange'] = exchange;
+  return exchange;
+}
+
+/** Begun by the first middleware, so every other one finds it. */
+export function exchangeOf(ctx: Context): Exchange {
+  return ctx.state['exchange'];
+}

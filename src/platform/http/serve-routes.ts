@@ -1,0 +1,204 @@
+import type { Context, Middleware } from 'koa';
+import type { Actor, Database, Scope, TenantRef } from '../database/index.ts';
+import { BadRequest, Forbidden, NotFound, NotSignedIn, UnsupportedType } from '../errors/index.ts';
+import type { Reader } from '../views/index.ts';
+import { hasBody, readBody } from './body.ts';
+import { clientAddress } from './client-address.ts';
+import { readCookie } from './cookies.ts';
+import { MethodNotAllowed } from './error-reply.ts';
+import { exchangeOf } from './exchange.ts';
+import { parseFields } from './fields.ts';
+import { bearerToken } from './health.ts';
+import { isFragmentRequest, languageOf } from './middlewares.ts';
+import type { Reply, RouteInput } from './route.ts';
+import type { Door, RouteTable } from './route-table.ts';
+import { refuseCrossSiteWrites } from './same-origin.ts';
+import type { HeadTemplates } from './security-headers.ts';
+import { sendReply } from './send-reply.ts';
+import { validate, validateParams } from './validate.ts';
+
+/** What http needs of a signed-in person; identity's Person has it. */
+export interface SignedIn extends Actor {
+  readonly tenantSlug: string;
+  readonly locale: string | null;
+  /** IANA zone to show times in, where it is known. */
+  readonly zone?: string | null;
+}
+
+/** Whose the token is; null: nobody's, or no longer. Answers from a cache, and throws when it cannot know. */
+export type Authenticate = (token: string) => Promise<SignedIn | null> | SignedIn | null;
+
+export interface ServeOptions {
+  readonly table: RouteTable;
+  readonly heads: HeadTemplates;
+  readonly database: Pick<Database, 'withScope'>;
+  readonly authenticate: Authenticate;
+  /** Name of the cookie that holds a browser's session token. */
+  readonly sessionCookie: string;
+  readonly publicUrl?: URL | undefined;
+  readonly proxyHops: number;
+  /** Zone of people of whom none is known. */
+  readonly defaultZone: string;
+  /** Told when a signed-in person knocks at a door that is not for them. */
+  readonly onRefused?: (actor: SignedIn, routeName: string) => void;
+}
+
+/** Nobody is signed in: the actor of the few routes that need no session. */
+export const NOBODY: SignedIn = Object.freeze({
+  id: '',
+  tenantId: '',
+  tenantSlug: '',
+  locale: null,
+  can: () => false,
+});
+
+/** True for the actor of a request without a session. */
+export function isNobody(actor: Actor): boolean {
+  return actor.id === '';
+}
+
+const NO_PARAMS: Readonly<Record<string, string>> = Object.freeze({});
+
+/** From the request to the handler and back: find the door, who is it, may they, what do they say, do it, answer. */
+export function serveRoutes(options: ServeOptions): Middleware {
+  const { table, heads } = options;
+  return async function servingRoutes(ctx) {
+    const exchange = exchangeOf(ctx);
+    const found = table.find(ctx.method, ctx.path);
+    if (found.kind === 'nothing') throw new NotFound();
+    if (found.kind === 'wrong_method') throw new MethodNotAllowed(found.allow);
+    const { door } = found;
+    const { route } = door;
+    exchange.door = door;
+    exchange.name = route.name;
+
+    const bearer = bearerToken(ctx.req.headers.authorization);
+    const cookie = readCookie(ctx.req.headers.cookie, options.sessionCookie);
+    if (route.method !== 'GET' && !route.crossSite) refuseForeignPages(ctx, options, bearer, cookie);
+    const person = await whoIsIt(options, door, bearer ?? cookie);
+    admit(options, door, person);
+
+    const input = await readInput(ctx, options, door, found.values, person, exchange.id);
+    const reply = await callHandler(options, door, person, input);
+    await sendReply(ctx, forHtmx(reply, input.isFragment), [...heads[route.face], 'X-Request-Id', exchange.id]);
+  };
+}
+
+function refuseForeignPages(ctx: Context, options: ServeOptions, bearer?: string, cookie?: string): void {
+  refuseCrossSiteWrites(ctx.req, {
+    publicOrigin: options.publicUrl?.origin ?? null,
+    hasBearer: bearer !== undefined,
+    hasCookie: cookie !== undefined,
+  });
+}
+
+async function whoIsIt(options: ServeOptions, { route }: Door, token: string | undefined): Promise<SignedIn> {
+  if (token === undefined || route.readsSession === false) return NOBODY;
+  return (await options.authenticate(token)) ?? NOBODY;
+}
+
+function admit(options: ServeOptions, { route }: Door, person: SignedIn): void {
+  const { policy } = route;
+  if (policy.needsSession && isNobody(person)) throw new NotSignedIn();
+  const verdict = policy.check(person);
+  if (verdict === 'ok') return;
+  if (!isNobody(person)) options.onRefused?.(person, route.name);
+  if (verdict === 'not_here') throw new NotFound();
+  const missing = policy.capability ? { capability: policy.capability } : undefined;
+  throw new Forbidden('forbidden', 'You may not do this.', missing);
+}
+
+async function readInput(
+  ctx: Context,
+  options: ServeOptions,
+  door: Door,
+  values: readonly string[],
+  person: SignedIn,
+  requestId: string,
+): Promise<RouteInput<unknown, unknown, unknown>> {
+  const params = readParams(door, values);
+  const query = readQuery(ctx, door);
+  const body = await readRouteBody(ctx, door);
+  return {
+    params,
+    query,
+    body,
+    ctx,
+    isFragment: isFragmentRequest(ctx),
+    requestId,
+    // most JSON routes ask for neither
+    get reader(): Reader {
+      return { language: languageOf(ctx, person.locale), zone: person.zone ?? options.defaultZone };
+    },
+    get clientAddress() {
+      return clientAddress(ctx.req, options.proxyHops);
+    },
+  };
+}
+
+function readParams({ route, paramNames }: Door, values: readonly string[]): unknown {
+  if (!route.params) return NO_PARAMS;
+  const given: Record<string, string> = {};
+  for (const [index, name] of paramNames.entries()) given[name] = decodeSegment(values[index] ?? '');
+  return validateParams(route.params, given);
+}
+
+function decodeSegment(segment: string): string {
+  if (!segment.includes('%')) return segment;
+  try {
+    return decodeURIComponent(segment);
+  } catch {
+    throw new NotFound();
+  }
+}
+
+function readQuery(ctx: Context, { route, repeatableInQuery }: Door): unknown {
+  const text = ctx.querystring;
+  if (route.query) return validate(route.query, parseFields(text, repeatableInQuery));
+  if (text === '' || route.face === 'page') return NO_PARAMS;
+  throw new BadRequest('unknown_field', 'A field is not known here.');
+}
+
+async function readRouteBody(ctx: Context, door: Door): Promise<unknown> {
+  const { bodyKind } = door;
+  if (bodyKind === 'multipart') return undefined; // the handler reads it, after it has checked the quota
+  if (bodyKind === 'none') {
+    if (hasBody(ctx.req)) throw new UnsupportedType('unexpected_body', 'A body is not accepted here.');
+    return undefined;
+  }
+  return validate(door.bodySchema, await readBody(ctx.req, bodyKind, door.maxBodyBytes, door.repeatableInBody));
+}
+
+function callHandler(
+  options: ServeOptions,
+  { route }: Door,
+  person: SignedIn,
+  input: RouteInput<unknown, unknown, unknown>,
+): Promise<Reply> | Reply {
+  const tenant: TenantRef = { id: person.tenantId, slug: person.tenantSlug };
+  if (route.needsEm === false || isNobody(person)) return route.handle(scopeWithoutEm(tenant, person), input);
+  return options.database.withScope(tenant, person, async (scope) => route.handle(scope, input));
+}
+
+/** For handlers that never touch the ORM: no fork, no connection. Touching it is a mistake in the route's declaration. */
+function scopeWithoutEm(tenant: TenantRef, actor: Actor): Scope {
+  return {
+    tenant,
+    actor,
+    now: new Date(),
+    get em(): never {
+      throw new Error('This route has no EntityManager: it says needsEm: false, or nobody is signed in.');
+    },
+    emit(): never {
+      throw new Error('This route emits no events: it says needsEm: false, or nobody is signed in.');
+    },
+  };
+}
+
+/** fetch() would follow a 303 silently and htmx would swap a whole page into its target; this makes it a navigation. */
+function forHtmx(reply: Reply, isFragment: boolean): Reply {
+  const location = reply.headers?.['Location'];
+  if (!isFragment || reply.status !== 303 || typeof location !== 'string') return reply;
+  const { Location: _, ...headers } = reply.headers ?? {};
+  return { ...reply, status: 200, headers: { ...headers, 'HX-Redirect': location } };
+}
