@@ -6,7 +6,7 @@
  * alone, never knows about agents' queues, notes or pages, and never tells anybody before the commit.
  */
 
-export { accessConversation, mayRead } from './conversations/access-conversation.ts';
+export { accessConversation, findOpenConversation, mayRead } from './conversations/access-conversation.ts';
 export { type Assignee, assignTo, close, reopen } from './conversations/change-state.ts';
 export {
   CONVERSATION_STATUSES,

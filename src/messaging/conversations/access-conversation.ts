@@ -29,3 +29,8 @@ export function mayRead(person: Person, conversation: Pick<Conversation, 'kind' 
   if (conversation.tenantId !== person.tenantId) return false;
   return conversationKind(conversation.kind)?.mayRead(person, conversation) ?? false;
 }
+
+/** The open conversation of a kind that a user has, whoever asks; null when there is none. */
+export async function findOpenConversation(scope: Scope, kind: string, userId: string): Promise<Conversation | null> {
+  return scope.em.findOne(Conversation, { kind, openedBy: userId, status: 'open' }, { refresh: true });
+}

@@ -113,7 +113,9 @@ async function lockOpen(scope: Scope<Person>, kind: string): Promise<Conversatio
 async function create(scope: Scope<Person>, kind: string, input: StartConversation): Promise<Conversation> {
   const id = newId();
   const { actor, now } = scope;
-  const context = input.context ? JSON.stringify(input.context) : null;
+  // what the host said the visit is about, unless the user says it themselves
+  const about = input.context ?? actor.context ?? null;
+  const context = about ? JSON.stringify(about) : null;
   const created = await rows(
     scope,
     sql`
