@@ -17,5 +17,7 @@ htmx.registerExtension('fragments', {
       side: mark.getAttribute('side'),
       isOn: mark.getAttribute('on') === 'true',
     }),
-  htmx_process_reload: (mark) => safego.reload(document.querySelector(mark.getAttribute('hx-target'))),
+  // A page without the badge shows the counts itself: then that region loads again.
+  htmx_process_reload: (mark) =>
+    safego.reload(document.querySelector(mark.getAttribute('hx-target')) ?? document.querySelector('[data-room^="user_"]')),
 });

@@ -148,6 +148,16 @@ safego.behaviour('live', (live) => {
     if (!detail.isReset || (isFirst && !detail.at)) return;
     for (const region of document.querySelectorAll(`[data-room="${CSS.escape(detail.room)}"]`)) safego.reload(region);
   }
+  /** The desk opened another conversation: other rooms, so another connection. */
+  function onRooms({ detail }) {
+    const wanted = detail.rooms.split(' ').map((room) => room.split('@'));
+    if (wanted.length === cursors.size && wanted.every(([room]) => cursors.has(room))) return;
+    const known = new Map(cursors);
+    cursors.clear();
+    for (const [room, at] of wanted) cursors.set(room, at ?? known.get(room));
+    seenRooms.clear();
+    connect();
+  }
   function onSend({ detail }) {
     const socket = wire._htmx?.ws?.connection?.socket;
     detail.sent = socket?.readyState === WebSocket.OPEN;
@@ -162,6 +172,7 @@ safego.behaviour('live', (live) => {
   }
   document.addEventListener('live:cursor', onCursor);
   document.addEventListener('live:subscribed', onSubscribed);
+  document.addEventListener('live:rooms', onRooms);
   document.addEventListener('live:send', onSend);
   document.addEventListener('visibilitychange', onVisible);
   addEventListener('pageshow', onShow);
@@ -175,6 +186,7 @@ safego.behaviour('live', (live) => {
     clearInterval(timer);
     document.removeEventListener('live:cursor', onCursor);
     document.removeEventListener('live:subscribed', onSubscribed);
+    document.removeEventListener('live:rooms', onRooms);
     document.removeEventListener('live:send', onSend);
     document.removeEventListener('visibilitychange', onVisible);
     removeEventListener('pageshow', onShow);

@@ -1,0 +1,163 @@
+/*
+ * The list of conversations. The live channel only says that a conversation changed; the rows are then asked for as this agent
+ * may see them, with the filters that stand in the URL, many changes in one request. A row is changed where it stands; it moves
+ * up at once, unless the agent has just been at work in the list: then it waits until three seconds of rest, or until the agent
+ * asks for it. Neither scroll nor focus nor the chosen row is lost by it.
+ */
+(() => {
+  htmx.registerExtension('desk', {
+    htmx_process_changed: (mark) =>
+      safego.tell('desk:changed', { id: mark.getAttribute('conversation'), what: mark.getAttribute('what') }),
+    htmx_process_rows: (mark) => safego.tell('desk:rows', { items: [...mark.content.cloneNode(true).children] }),
+    htmx_process_answer: (mark) => safego.tell('desk:answer', { content: mark.content.cloneNode(true) }),
+  });
+
+  const gatherMs = 120;
+  const restMs = 3000;
+
+  safego.behaviour('desk-list', (pane) => {
+    const rows = pane.querySelector('#conversations');
+    const stale = new Set();
+    let asking = false;
+    let timer;
+    let restTimer;
+    let lastWorkAt = 0;
+
+    const key = (item) => Number(item.dataset.key ?? 0);
+    const isBusy = () => Date.now() - lastWorkAt < restMs && (pane.matches(':hover') || pane.contains(document.activeElement));
+
+    function onChanged({ detail }) {
+      stale.add(detail.id);
+      timer ??= setTimeout(ask, gatherMs);
+    }
+
+    /** One request at a time, fifty rows at most; what came meanwhile goes with the next. */
+    async function ask() {
+      timer = undefined;
+      if (asking || !stale.size) return;
+      asking = true;
+      const ids = [...stale].slice(0, 50);
+      for (const id of ids) stale.delete(id);
+      const url = new URL(pane.dataset.rows, location.href);
+      url.searchParams.set('ids', ids.join(','));
+      await htmx.ajax('GET', url.pathname + url.search, { source: pane, target: pane, swap: 'none' }).catch(() => {});
+      asking = false;
+      if (stale.size) timer ??= setTimeout(ask, gatherMs);
+    }
+
+    function onRows({ detail }) {
+      for (const item of detail.items) change(item);
+      settle();
+      emptyOrNot();
+    }
+
+    function change(item) {
+      const old = document.getElementById(item.id);
+      if (item.hasAttribute('data-gone')) {
+        if (old && !isOpen(old)) old.remove();
+        else if (old) old.dataset.gone = '';
+        return;
+      }
+      item.dataset.fresh = '';
+      if (!old) {
+        const end = rows.querySelector('.more');
+        // below what is loaded: the page that holds it will come with "more"
+        if (end && key(item) < key(end.previousElementSibling)) return;
+        item.dataset.held = '';
+        item.hidden = true;
+        rows.prepend(item);
+      } else {
+        if (key(item) < key(old)) return;
+        const link = old.querySelector('.item-link');
+        const next = item.querySelector('.item-link');
+        if (key(item) > key(old)) old.dataset.held = '';
+        for (const attribute of ['key', 'status']) old.dataset[attribute] = item.dataset[attribute];
+        old.toggleAttribute('data-unread', item.hasAttribute('data-unread'));
+        link.href = next.href;
+        link.replaceChildren(...next.childNodes);
+        return;
+      }
+      htmx.process(item);
+    }
+
+    /** Puts held rows where they belong, now or when the agent rests. */
+    function settle() {
+      const held = [...rows.querySelectorAll(':scope > [data-held]')];
+      clearTimeout(restTimer);
+      if (held.length && isBusy()) {
+        tellAbove(held.filter((item) => item.hidden).length);
+        restTimer = setTimeout(settle, 500);
+        return;
+      }
+      tellAbove(0);
+      if (held.length) place(held);
+      safego.tell('desk:chosen');
+    }
+
+    /** Moving a focused row would take the focus from it: everything else moves around it. */
+    function place(held) {
+      const anchor = firstVisible(held);
+      const top = anchor?.getBoundingClientRect().top;
+      for (const item of held.sort((a, b) => key(a) - key(b))) {
+        delete item.dataset.held;
+        item.hidden = false;
+        const focused = item.contains(document.activeElement) ? document.activeElement : null;
+        const before = [...rows.children].find((other) => other !== item && key(other) < key(item) && !other.hidden) ?? null;
+        if (before !== item.nextElementSibling) rows.insertBefore(item, before);
+        focused?.focus({ preventScroll: true });
+      }
+      if (anchor && pane.scrollTop > 0) pane.scrollTop += anchor.getBoundingClientRect().top - top;
+    }
+
+    function firstVisible(held) {
+      const edge = pane.getBoundingClientRect().top;
+      return [...rows.children].find((item) => !held.includes(item) && item.getBoundingClientRect().bottom > edge);
+    }
+
+    function tellAbove(count) {
+      let button = pane.querySelector('.fresh-above');
+      if (!count) return button?.remove();
+      if (!button) {
+        button = document.createElement('button');
+        button.type = 'button';
+        button.className = 'button small primary fresh-above';
+        button.addEventListener('click', () => {
+          lastWorkAt = 0;
+          settle();
+          pane.scrollTop = 0;
+        });
+        pane.prepend(button);
+      }
+      button.textContent = safego.fill(pane.dataset.wordNew, { count: safego.number(count) });
+    }
+
+    function emptyOrNot() {
+      const empty = pane.querySelector('.list-empty');
+      if (empty && rows.children.length) empty.remove();
+      else if (!empty && !rows.children.length) safego.reload(pane);
+    }
+
+    const isOpen = (item) => item.querySelector('.item-link').hasAttribute('aria-current');
+    function work() {
+      lastWorkAt = Date.now();
+    }
+
+    for (const type of ['pointermove', 'pointerdown', 'wheel', 'keydown', 'touchmove']) pane.addEventListener(type, work, { passive: true });
+    document.addEventListener('desk:changed', onChanged);
+    document.addEventListener('desk:rows', onRows);
+    safego.tell('desk:chosen');
+
+    return () => {
+      clearTimeout(timer);
+      clearTimeout(restTimer);
+      document.removeEventListener('desk:changed', onChanged);
+      document.removeEventListener('desk:rows', onRows);
+    };
+  });
+
+  /** The filters: empty ones stay out of the URL, and the conversation that is open stays open. */
+  document.addEventListener('htmx:config:request', ({ detail: { ctx } }) => {
+    if (ctx.sourceElement.id !== 'filters') return;
+    for (const [name, value] of [...ctx.request.body]) if (!value) ctx.request.body.delete(name);
+  });
+})();
