@@ -1,10 +1,11 @@
 import { spawnSync } from 'node:child_process';
-import { createHash } from 'node:crypto';
+import { randomBytes } from 'node:crypto';
 import {
-  chownSync,
   cpSync,
   existsSync,
+  lchownSync,
   mkdirSync,
+  readdirSync,
   readFileSync,
   renameSync,
   rmSync,
@@ -37,6 +38,9 @@ export interface EmbeddedAccount {
 /** A file in DATA_DIR that names the folder under /var/lib, so that a later start finds the same data again. */
 const POINTER = 'postgres-folder';
 
+/** Where PostgreSQL lives when it must leave a closed folder of root's. */
+const VAR_LIB = '/var/lib/safego-support';
+
 /**
  * Decides as whom the PostgreSQL of `dataDir` runs. Says so in the log when the data does not lie in `dataDir`.
  * @throws StartError when the folder belongs to somebody else, or root finds no way.
@@ -54,17 +58,17 @@ export function chooseAccount(dataDir: string, binaries: EmbeddedBinaries, log: 
 
   const pointer = join(dataDir, POINTER);
   if (existsSync(pointer)) return ordinaryUser(readFileSync(pointer, 'utf8').trim(), binaries);
-  if (owner !== undefined && owner !== 0) return ordinaryUser(home, binaries, owner);
+  if (owner !== undefined && owner !== 0) return ordinaryUser(home, binaries);
 
   const prefix = namespacePrefix();
   if (prefix) return { home, binaries, prefix };
 
-  const { uid } = someUser();
-  if (mayEnter(uid, dataDir)) return ordinaryUser(home, binaries, uid);
-  const elsewhere = join('/var/lib/safego-support', createHash('sha256').update(dataDir).digest('hex').slice(0, 16));
+  if (mayEnter(someUser().uid, dataDir)) return ordinaryUser(home, binaries);
+  const elsewhere = join(VAR_LIB, randomBytes(8).toString('hex'));
+  if (owner !== undefined) cpSync(home, elsewhere, { recursive: true });
   writeFileSync(pointer, `${elsewhere}\n`);
   log.warn({}, `PostgreSQL cannot run as root in ${dataDir}: its data lies in ${elsewhere}`);
-  return ordinaryUser(elsewhere, binaries, uid);
+  return ordinaryUser(elsewhere, binaries);
 }
 
 /** initdb looks its user up; a container may run us under a number that has no name. */
@@ -99,21 +103,28 @@ function someUser(): { uid: number; gid: number } {
   return found;
 }
 
-/** The account of another user over a folder that this user owns, with binaries that this user can read. */
-function ordinaryUser(home: string, binaries: EmbeddedBinaries, uid?: number): EmbeddedAccount {
-  if (!existsSync(home)) {
-    mkdirSync(home, { recursive: true, mode: 0o755 });
-    chownSync(home, uid ?? someUser().uid, -1);
-  }
-  const owner = statSync(home);
-  const account = { home, prefix: [], uid: owner.uid, gid: owner.gid };
-  const readable = spawnSync(binaries.postgres, ['--version'], { uid: owner.uid, gid: owner.gid, stdio: 'ignore' });
-  return { ...account, binaries: readable.status === 0 ? binaries : copyOfBinaries(binaries) };
+/**
+ * The account of the user who owns the folder, with binaries that this user can read. A folder that is new, or that was
+ * root's while a namespace could be had, is given to an ordinary user first.
+ */
+function ordinaryUser(home: string, binaries: EmbeddedBinaries): EmbeddedAccount {
+  mkdirSync(home, { recursive: true, mode: 0o755 });
+  if (statSync(home).uid === 0) giveAway(home, someUser());
+  const { uid, gid } = statSync(home);
+  const readable = spawnSync(binaries.postgres, ['--version'], { uid, gid, stdio: 'ignore' }).status === 0;
+  return { home, prefix: [], uid, gid, binaries: readable ? binaries : copyOfBinaries(binaries) };
+}
+
+function giveAway(folder: string, { uid, gid }: { uid: number; gid: number }): void {
+  // lchown, so that a link never gives away what it points to.
+  for (const name of readdirSync(folder, { recursive: true, encoding: 'utf8' }))
+    lchownSync(join(folder, name), uid, gid);
+  lchownSync(folder, uid, gid);
 }
 
 /** The binaries once more where every user can read them. */
 function copyOfBinaries(binaries: EmbeddedBinaries): EmbeddedBinaries {
-  const root = join('/var/lib/safego-support', `postgres-${binaries.version}`);
+  const root = join(VAR_LIB, `postgres-${binaries.version}`);
   if (!existsSync(root)) {
     const half = `${root}.${process.pid}`;
     mkdirSync(half, { recursive: true, mode: 0o755 });
