@@ -23,10 +23,9 @@ export interface Cast {
   /** Signed in already, watching `admin_support`; shared by several dialogues. */
   readonly agent: LiveActor;
   readonly answerBy: AnswerBy;
+  /** A message that the other side's socket has not shown by then counts as lost live; the play goes on. */
+  readonly patienceMs: number;
 }
-
-/** A message that the other side's socket has not shown by then counts as lost live; the play goes on. */
-const DELIVERY_PATIENCE_MS = 20_000;
 
 /**
  * Plays one dialogue as what it is: the user comes in and writes, the agent answers, each reads what the other wrote,
@@ -61,7 +60,7 @@ function openStage(played: Played, people: Record<Side, LiveActor>, cast: Cast) 
 
   /** Resolves true when `done`, false when patience ends. */
   async function until(done: () => boolean): Promise<boolean> {
-    const deadline = performance.now() + DELIVERY_PATIENCE_MS;
+    const deadline = performance.now() + cast.patienceMs;
     while (!done()) {
       const left = deadline - performance.now();
       if (left <= 0) return false;

@@ -23,7 +23,12 @@ export interface ReplayOptions {
   readonly inTenant: <T>(work: (scope: Scope) => Promise<T>) => Promise<T>;
   /** Told now and then how far it is. */
   readonly onProgress: (done: number, all: number) => void;
+  /** A message that the other side's socket has not shown by then counts as lost live (20 seconds). */
+  readonly patienceMs?: number;
 }
+
+/** Nothing on this path takes longer; a server that is restarted meanwhile is back by then. */
+const DELIVERY_PATIENCE_MS = 20_000;
 
 /** Conversations that one look into the tables takes. */
 const TABLE_BATCH = 100;
@@ -34,7 +39,7 @@ const TABLE_BATCH = 100;
  * @returns the report; the run is good when it has no differences
  */
 export async function replayDialogues(options: ReplayOptions): Promise<ReplayReport> {
-  const { dialogues, entrance, agents } = options;
+  const { dialogues, entrance, agents, patienceMs = DELIVERY_PATIENCE_MS } = options;
   const began = performance.now();
   const desk = await Promise.all(agents.map((agent) => enterDesk(entrance, agent)));
   const queue = dialogues.map((dialogue, index) => ({ dialogue, index }));
@@ -48,7 +53,7 @@ export async function replayDialogues(options: ReplayOptions): Promise<ReplayRep
       if (!agent) throw new Error('a replay needs an agent');
       const user = { userType, sub: `replay-${options.runId}-${index + 1}`, name: `Replay ${index + 1}` };
       const answerBy = index % 2 === 0 ? 'rest' : 'socket';
-      const played = await playDialogue(dialogue, { entrance, user, agent, answerBy });
+      const played = await playDialogue(dialogue, { entrance, user, agent, answerBy, patienceMs });
       await compareOverRest(entrance, agent, played);
       all.push(played);
       options.onProgress(all.length, dialogues.length);
