@@ -1,51 +1,24 @@
 import { escapeHtml } from '../text/index.ts';
-import { type Reader, stream, type Views } from '../views/index.ts';
-import type { ErrorFaces, ErrorView } from './error-reply.ts';
+import type { Views } from '../views/index.ts';
+import type { ErrorFaces } from './error-reply.ts';
 
-const PAGE = '/errors/page';
-const NOTICE = '/errors/_notice';
-
-/** The element of every layout that htmx errors are shown in. */
-export const NOTICE_TARGET = '#notice';
+const PAGE = '/shared/error';
+const NOTICE = '/shared/_error-notice';
 
 /**
- * Errors as HTML: `views/errors/page` and `views/errors/_notice` with `{error: ErrorView, title, sentence}`; plain
- * built-in ones while those are missing. Sentences come from the locales by code (`errors.<code>`), then by status.
+ * Errors as HTML: the templates `/shared/error` and `/shared/_error-notice` with `{error: ErrorView}`, which make the
+ * sentence in the reader's language from code and status. Bare ones where there are no templates.
  */
 export function createErrorFaces(views: Views): ErrorFaces {
   return {
     page(error, reader) {
-      const view = spoken(views, error, reader);
-      if (views.has(PAGE)) return views.for(reader).page(PAGE, view);
-      return `<!doctype html><html lang="${reader.language}"><meta charset="utf-8"><title>${escapeHtml(view.title)}</title><h1>${escapeHtml(view.title)}</h1><p>${escapeHtml(view.sentence)}</p><p>${escapeHtml(error.requestId)}</p></html>`;
+      if (views.has(PAGE)) return views.for(reader).page(PAGE, { error });
+      const message = escapeHtml(error.message);
+      return `<!doctype html><html lang="en"><meta charset="utf-8"><title>${message}</title><h1>${message}</h1><p>${escapeHtml(error.requestId)}</p></html>`;
     },
-    fragment(error, reader) {
-      const view = spoken(views, error, reader);
-      const notice = views.has(NOTICE)
-        ? views.for(reader).partial(NOTICE, view)
-        : `<p role="alert">${escapeHtml(view.sentence)}</p>`;
-      // a partial with a place of its own, so that what the page shows is not swapped for an error
-      return stream.fill(NOTICE_TARGET, notice);
+    notice(error, reader) {
+      if (views.has(NOTICE)) return views.for(reader).partial(NOTICE, { error });
+      return `<p role="alert">${escapeHtml(error.message)}</p>`;
     },
   };
-}
-
-/** What the error templates are given. */
-export interface SpokenError {
-  readonly error: ErrorView;
-  readonly title: string;
-  readonly sentence: string;
-}
-
-function spoken(views: Views, error: ErrorView, reader: Reader): SpokenError {
-  const { t } = views.for(reader);
-  const say = (keys: readonly string[], otherwise: string) => {
-    for (const key of keys) {
-      const text = t(key, error.detail);
-      if (text !== key) return text;
-    }
-    return otherwise;
-  };
-  const sentence = say([`errors.${error.code}`, `errors.${error.status}`], error.message);
-  return { error, title: say([`errors.title.${error.status}`, 'errors.title.any'], String(error.status)), sentence };
 }

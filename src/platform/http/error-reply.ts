@@ -1,7 +1,7 @@
 import Koa from 'koa';
 import { AppError, BadRequest, NotFound, TooLarge, UnsupportedType } from '../errors/index.ts';
 import type { Reader } from '../views/index.ts';
-import { fragment, json, page, seeOther } from './reply.ts';
+import { json, page, seeOther } from './reply.ts';
 import type { Reply, RouteFace } from './route.ts';
 
 /** Everything an answer may say about an error; nothing in it comes from the request but the id that we gave it. */
@@ -13,19 +13,22 @@ export interface ErrorView {
   readonly fields?: Readonly<Record<string, string>>;
   readonly detail?: Readonly<Record<string, unknown>>;
   readonly requestId: string;
+  /** Where these people sign in, when that is a page of ours. */
+  readonly signInUrl?: string;
 }
 
 /** How errors look as HTML. Must not throw and must not need the database. */
 export interface ErrorFaces {
   page(error: ErrorView, reader: Reader): string;
-  /** Swapped by htmx like any reply, so it says by itself where it goes. */
-  fragment(error: ErrorView, reader: Reader): string;
+  /** What htmx gets instead of a page: one element with `role="alert"`. */
+  notice(error: ErrorView, reader: Reader): string;
 }
 
 /** Where the answer goes. */
 export interface ErrorAudience {
   readonly face: RouteFace;
-  readonly isFragment: boolean;
+  /** `element`: htmx swaps a piece; `page` takes a whole page (also for boosted links). */
+  readonly wants: 'page' | 'element';
   readonly reader: Reader;
   readonly requestId: string;
   /** Where this page's people sign in, when that is a page of ours. */
@@ -57,22 +60,30 @@ export function expectedError(error: unknown): AppError | null {
 /** One error, three looks. Faults of ours say no more than that they are. */
 export function errorReply(error: AppError | null, faces: ErrorFaces, audience: ErrorAudience): Reply {
   const { requestId, reader } = audience;
+  const common = { requestId, ...(audience.signInPath ? { signInUrl: audience.signInPath } : {}) };
   const view: ErrorView = error
-    ? { status: error.status, code: error.code, message: error.message, requestId, ...shown(error) }
-    : { status: 500, code: 'internal', message: 'Something went wrong on our side.', requestId };
+    ? { status: error.status, code: error.code, message: error.message, ...common, ...shown(error) }
+    : { status: 500, code: 'internal', message: 'Something went wrong on our side.', ...common };
   const headers = errorHeaders(error, view.status, audience.face);
   if (audience.face === 'json') {
     const { status, code, message, fields, detail } = view;
     return json({ error: { ...detail, code, message, ...(fields ? { fields } : {}) }, requestId }, status, headers);
   }
+  const isElement = audience.wants === 'element';
   if (view.status === 401 && audience.signInPath) {
-    return audience.isFragment
+    return isElement
       ? { status: 401, body: null, headers: { ...headers, 'HX-Redirect': audience.signInPath } }
       : seeOther(audience.signInPath, headers);
   }
-  if (audience.isFragment) return { ...fragment(faces.fragment(view, reader)), status: view.status, headers };
-  return page(faces.page(view, reader), view.status, headers);
+  if (!isElement) return page(faces.page(view, reader), view.status, headers);
+  return page(faces.notice(view, reader), view.status, { ...headers, ...NOTICE_PLACE });
 }
+
+/**
+ * htmx swaps errors like any reply, over what the page shows: these send the notice elsewhere, unless the element says
+ * better with `hx-status:4xx`. Constants; nothing of a request may stand in them (T-HX3).
+ */
+const NOTICE_PLACE = { 'HX-Retarget': '#notice', 'HX-Reswap': 'innerHTML', 'HX-Reselect': '[role="alert"]' } as const;
 
 function shown({ fields, detail }: AppError): Pick<ErrorView, 'fields' | 'detail'> {
   return { ...(fields ? { fields } : {}), ...(detail ? { detail } : {}) };

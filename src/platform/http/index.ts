@@ -9,7 +9,7 @@
 export { MAX_BODY_BYTES } from './body.ts';
 export { clientAddress } from './client-address.ts';
 export { readCookie } from './cookies.ts';
-export { createErrorFaces, NOTICE_TARGET, type SpokenError } from './error-pages.ts';
+export { createErrorFaces } from './error-pages.ts';
 export { type ErrorFaces, type ErrorView, expectedError } from './error-reply.ts';
 export { type EventStream, eventStream, type StreamMessage } from './event-stream.ts';
 export {

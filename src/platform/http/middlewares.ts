@@ -33,7 +33,7 @@ export function answerErrors({ log, metrics, heads, faces, signInPath }: AnswerO
     const face = faceOf(ctx, exchange);
     const audience = {
       face,
-      isFragment: isFragmentRequest(ctx),
+      wants: swapsElement(ctx) ? ('element' as const) : ('page' as const),
       reader: { language: languageOf(ctx, null), zone: 'UTC' } satisfies Reader,
       requestId: exchange.id,
       signInPath: signInPath(ctx.path),
@@ -130,6 +130,12 @@ export function languageOf(ctx: Context, locale: string | null): Reader['languag
 /** True when htmx asks for a piece; for a boosted link or the whole body it says `full`. */
 export function isFragmentRequest(ctx: Context): boolean {
   return ctx.req.headers['hx-request'] === 'true' && ctx.req.headers['hx-request-type'] !== 'full';
+}
+
+/** True for every htmx request that does not replace the whole body; also one that selects from a whole page. */
+function swapsElement(ctx: Context): boolean {
+  const { headers } = ctx.req;
+  return headers['hx-request'] === 'true' && headers['hx-boosted'] !== 'true' && headers['hx-target'] !== 'body';
 }
 
 function faceOf(ctx: Context, exchange: Exchange): RouteFace {

@@ -38,6 +38,9 @@ export interface AssetsOptions {
   readonly quality?: number;
 }
 
+/** The side of pages that need no more than what all share. */
+export const SHARED = 'shared';
+
 /** htmx and the extensions that every page uses; one that decides where messages go comes from public/js. */
 export const HTMX_SCRIPTS = [
   'htmx.org/dist/htmx.min.js',
@@ -94,7 +97,7 @@ export async function openAssets({ folder, scripts = HTMX_SCRIPTS, quality = 11 
   for (const file of files.filter((name) => !/^(css|js)\//.test(name))) {
     urls.set(file, add(file, readFileSync(join(folder, file))));
   }
-  const sides = new Set(['user', 'staff', ...files.flatMap((file) => /^(?:css|js)\/([\w-]+)\//.exec(file)?.[1] ?? [])]);
+  const sides = new Set([SHARED, ...files.flatMap((file) => /^(?:css|js)\/([\w-]+)\//.exec(file)?.[1] ?? [])]);
   for (const side of sides) {
     const css = readBundle(folder, files, 'css', side).map((file) => file.text);
     const js = [...scripts.map(readScript), ...readBundle(folder, files, 'js', side).map(enclosed)];
@@ -102,6 +105,9 @@ export async function openAssets({ folder, scripts = HTMX_SCRIPTS, quality = 11 
     urls.set(`js ${side}`, add('app.js', Buffer.from(js.join('\n'))));
   }
   await Promise.all(pending);
+  // browsers ask for it unasked; an SVG will do
+  const icon = byPath.get('/favicon.ico') ?? byPath.get('/icon.svg');
+  if (icon) byPath.set('/favicon.ico', icon);
 
   const known = (key: string, what: string) => {
     const url = urls.get(key);

@@ -8,8 +8,11 @@ export type Language = (typeof LANGUAGES)[number];
 
 /** Sentences by language. Keys are dotted paths into views/locales/<language>.json. */
 export interface Languages {
-  /** `values` fill `{{name}}`; `count` chooses the plural form. A key that nobody wrote comes back as it is. */
-  translate(language: Language, key: string, values?: Readonly<Record<string, unknown>>): string;
+  /**
+   * `values` fill `{{name}}`; `count` chooses the plural form. Of several keys the first that somebody wrote; one that
+   * nobody wrote comes back as it is.
+   */
+  translate(language: Language, key: string | readonly string[], values?: Readonly<Record<string, unknown>>): string;
 }
 
 /** Reads every `<language>.json` of the folder. A missing folder or language has no sentences. */
@@ -30,13 +33,17 @@ export async function openLanguages(folder: string): Promise<Languages> {
 
   return {
     translate(language, key, values) {
-      if (values) return fixed.get(language)?.(key, { ...values }) ?? key;
-      const known = plain.get(language)?.get(key);
+      const sentence = fixed.get(language);
+      const keys = typeof key === 'string' ? key : [...key];
+      if (!sentence) return String(key);
+      if (values) return sentence(keys, { ...values });
+      const name = String(key);
+      const known = plain.get(language)?.get(name);
       if (known !== undefined) return known;
-      const sentence = fixed.get(language)?.(key) ?? key;
-      // keys come from templates and message codes, so there are only so many
-      if (sentence !== key) plain.get(language)?.set(key, sentence);
-      return sentence;
+      const found = sentence(keys);
+      // keys come from templates and message codes, so there are only so many; strange ones are not kept
+      if (found !== name) plain.get(language)?.set(name, found);
+      return found;
     },
   };
 }

@@ -2,7 +2,7 @@ import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { Eta } from 'eta';
 import { createFormats, escapeHtml, type Formats, richText, type SafeHtml } from '../text/index.ts';
-import type { Assets } from './assets.ts';
+import { type Assets, SHARED } from './assets.ts';
 import type { Language, Languages } from './languages.ts';
 
 /** Whom an answer is made for. */
@@ -14,7 +14,8 @@ export interface Reader {
 
 /** What every template sees beside its view. Times may be a Date or an ISO string, as views carry them. */
 export interface TemplateLocals {
-  t(key: string, values?: Readonly<Record<string, unknown>>): string;
+  /** The sentence of a key, or of the first of several that there is. */
+  t(key: string | readonly string[], values?: Readonly<Record<string, unknown>>): string;
   readonly lang: Language;
   readonly zone: string;
   /** When this is rendered. */
@@ -32,7 +33,7 @@ export interface TemplateLocals {
   rich(text: string): SafeHtml;
   /** Hashed URL of a file in public/, e.g. `asset('icons/sprite.svg')`. */
   asset(path: string): string;
-  /** The page's one CSS file and one JS file, by side (`user`, `staff`). */
+  /** The page's one CSS file and one JS file; a side (`desk`) adds what lies in its folder. */
   css(side?: string): string;
   js(side?: string): string;
 }
@@ -102,7 +103,7 @@ function createShow(eta: Eta, reader: Reader, languages: Languages, assets: Asse
     asset: assets.url,
     ...bundles(assets),
   };
-  const render = (name: string, view: object) => eta.render(name, { ...view, ...fixed, ...timed(formats) });
+  const render = (name: string, view: object) => eta.render(name, { ...view, ...fixed, ...timed(formats) }).trim();
   return { reader, t, page: render, partial: render };
 }
 
@@ -128,8 +129,8 @@ function timed(formats: Formats) {
 
 function bundles(assets: Assets) {
   return {
-    css: (side = 'user') => assets.bundle('css', side),
-    js: (side = 'user') => assets.bundle('js', side),
+    css: (side = SHARED) => assets.bundle('css', side),
+    js: (side = SHARED) => assets.bundle('js', side),
   };
 }
 
