@@ -50,7 +50,6 @@ export type {
 } from './events.ts';
 export { appendInTransaction } from './messages/append-in-transaction.ts';
 export { type AppendedListener, type Appender, createAppender } from './messages/append-messages.ts';
-export type { PostedMessage } from './messages/append-outcome.ts';
 export type { OwnMessage } from './messages/change-message.ts';
 export { deleteMessage } from './messages/delete-message.ts';
 export { editMessage } from './messages/edit-message.ts';
@@ -58,7 +57,7 @@ export { Message, type SenderType } from './messages/message.entity.ts';
 export { type Audience, audienceOf, type MessageView, messageView, type ReadMarks } from './messages/message.view.ts';
 export { changesAfter, type LogPage, type LogWindow, MAX_PAGE, readLog, readMessage } from './messages/message-log.ts';
 export { MAX_MESSAGE_LENGTH } from './messages/message-text.ts';
-export { type PostMessage, postMessage } from './messages/post-message.ts';
+export { type PostedMessage, type PostMessage, postMessage } from './messages/post-message.ts';
 export {
   type AppendOutcome,
   contentHash,

@@ -18,6 +18,8 @@ export interface ConversationFilters {
   readonly dateTo?: string | undefined;
   /** Beginning of a name, email, phone number or host id; or a whole id of a user or conversation. */
   readonly q?: string | undefined;
+  /** Only these of them, e.g. what a live list was told has changed. */
+  readonly ids?: readonly string[] | undefined;
 }
 
 /** Where to go on: a cursor that an earlier page gave, and how many. */
@@ -42,6 +44,8 @@ export interface ListedConversation {
   /** Beginning of the last text. */
   readonly preview: string | null;
   readonly previewSenderType: string | null;
+  /** Since when the user has had no answer, ISO 8601; null while nobody waits. */
+  readonly waitingSince: string | null;
   /** Who opened it, in full: mask contacts before showing them to whoever lacks VIEW_USER_CONTACTS. */
   readonly user: ListedPerson | null;
   readonly assignedAdmin: { readonly id: string; readonly name: string } | null;
@@ -85,6 +89,7 @@ export async function listConversations(
   if (filters.dateTo) {
     conditions.push(sql`c.last_message_at < (${filters.dateTo}::date + 1)::timestamp at time zone ${zone}`);
   }
+  if (filters.ids) conditions.push(sql`c.id = any (${filters.ids}::uuid[])`);
   const q = filters.q?.trim();
   if (q) conditions.push(await matching(scope, q));
   return list(scope, conditions, page);
@@ -153,6 +158,7 @@ async function listed(scope: Scope<Person>, page: readonly ListRow[]): Promise<L
       conversation: conversationView(conversation, scope.actor, unread.get(row.id)),
       preview: conversation.preview ?? null,
       previewSenderType: conversation.previewSenderType ?? null,
+      waitingSince: conversation.waitingSince?.toISOString() ?? null,
       user: row.user,
       assignedAdmin: row.assignedAdmin,
     };

@@ -60,8 +60,8 @@ export async function startConversation(
     clientId: input.message.clientId.toLowerCase(),
   };
   return meetingOthers(() =>
-    withFreshPerson(scope, messaging, (current) =>
-      transact(current, async (inside) => {
+    withFreshPerson(scope.actor, messaging, (actor) =>
+      transact({ ...scope, actor }, async (inside) => {
         const repeated = message && (await findStart(inside, message.clientId));
         if (repeated) return appendTo(inside, messaging, repeated, message, false);
         refuseWhileDisabled(inside, messaging);
@@ -157,7 +157,7 @@ async function appendTo(
   message: { readonly body: string; readonly clientId: string },
   created: boolean,
 ): Promise<StartedConversation> {
-  const next = newMessage(scope, messaging, { ...message, conversationId: conversation.id });
+  const next = newMessage(scope.actor, messaging, { ...message, conversationId: conversation.id });
   const [outcome] = await appendInTransaction(scope, [next]);
   const posted = storedOrThrow(outcome);
   if (posted.isNew) tell(scope, { type: 'messages:appended', tenantId: scope.tenant.id, messages: [posted.message] });

@@ -1,5 +1,4 @@
 import type { Person } from '../../identity/index.ts';
-import type { Scope } from '../../platform/database/index.ts';
 import { Conflict, Forbidden, Invalid, NotFound, NotSignedIn } from '../../platform/errors/index.ts';
 import type { Messaging } from '../messaging.ts';
 import type { AppendOutcome, StoredMessage } from './stored-message.ts';
@@ -8,13 +7,13 @@ import type { AppendOutcome, StoredMessage } from './stored-message.ts';
 class StaleSender extends Error {}
 
 /** A message that is in the log: stored now, or by an earlier send that this one repeats. */
-export interface PostedMessage {
+export interface AppendedMessage {
   readonly message: StoredMessage;
   readonly isNew: boolean;
 }
 
 /** What was stored, or the error that the verdict stands for. */
-export function storedOrThrow(outcome: AppendOutcome | undefined): PostedMessage {
+export function storedOrThrow(outcome: AppendOutcome | undefined): AppendedMessage {
   switch (outcome?.verdict) {
     case 'new':
     case 'repeat':
@@ -51,19 +50,19 @@ function refusal(code: string): Error {
  * @throws NotSignedIn when the person may no longer act at all.
  */
 export async function withFreshPerson<T>(
-  scope: Scope<Person>,
-  messaging: Messaging,
-  work: (scope: Scope<Person>) => Promise<T>,
+  person: Person,
+  messaging: Pick<Messaging, 'reloadPerson'>,
+  work: (person: Person) => Promise<T>,
 ): Promise<T> {
   try {
-    return await work(scope);
+    return await work(person);
   } catch (error) {
     if (!(error instanceof StaleSender)) throw error;
   }
-  const person = await messaging.reloadPerson(scope.actor);
-  if (!person) throw new NotSignedIn();
+  const fresh = await messaging.reloadPerson(person);
+  if (!fresh) throw new NotSignedIn();
   try {
-    return await work({ ...scope, actor: person });
+    return await work(fresh);
   } catch (error) {
     if (error instanceof StaleSender) throw new NotSignedIn();
     throw error;

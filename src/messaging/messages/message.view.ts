@@ -37,7 +37,7 @@ export interface MessageView {
 const DATA_FOR_USERS = ['adminName', 'actorSide', 'actorName'] as const;
 
 /** A message that was just stored has been read by nobody. */
-const UNREAD: ReadMarks = { userReadSeq: 0, staffReadSeq: 0 };
+export const UNREAD: ReadMarks = { userReadSeq: 0, staffReadSeq: 0 };
 
 /** The contract's JSON of a message for one audience. Without marks it is one that nobody can have read yet. */
 export function messageView(message: StoredMessage, audience: Audience, marks: ReadMarks = UNREAD): MessageView {

@@ -7,8 +7,9 @@ import { assignTo } from '../conversations/change-state.ts';
 import { tell } from '../events.ts';
 import type { Messaging } from '../messaging.ts';
 import { appendInTransaction } from './append-in-transaction.ts';
-import { type PostedMessage, REFUSALS, storedOrThrow, withFreshPerson } from './append-outcome.ts';
+import { type AppendedMessage, REFUSALS, storedOrThrow, withFreshPerson } from './append-outcome.ts';
 import { Message } from './message.entity.ts';
+import { type ReadMarks, UNREAD } from './message.view.ts';
 import { checkedText, isLongerThan } from './message-text.ts';
 import type { NewMessage, Sender } from './stored-message.ts';
 
@@ -27,6 +28,14 @@ export interface PostMessage {
   readonly connectionId?: string | undefined;
 }
 
+/** What of a scope the way of a message needs: it works without an EntityManager. */
+type Door = Pick<Scope<Person>, 'tenant' | 'actor'>;
+
+/** A message that is in the log, and how far each side has read: for a new one, nobody has. */
+export interface PostedMessage extends AppendedMessage {
+  readonly marks: ReadMarks;
+}
+
 /**
  * The way of every message. Costs no query before the append: rights come from the session cache and are compared
  * again inside it. Resolves after COMMIT. Must not be called inside `transact()`; does not touch `scope.em`.
@@ -36,39 +45,37 @@ export interface PostMessage {
  * @throws Conflict `client_id_reused`, `conversation_closed`, `assigned_to_other`.
  * @throws Forbidden, also `support_disabled`. A repeat is answered with what is stored before any of this is asked.
  */
-export async function postMessage(
-  scope: Scope<Person>,
-  messaging: Messaging,
-  input: PostMessage,
-): Promise<PostedMessage> {
+export async function postMessage(scope: Door, messaging: Messaging, input: PostMessage): Promise<PostedMessage> {
+  const { tenant } = scope;
   const body = checkedText(input.body);
   if (input.replyToId) await checkReply(scope, messaging, input.conversationId, input.replyToId);
 
-  return withFreshPerson(scope, messaging, async (current) => {
-    const message = newMessage(current, messaging, { ...input, body });
+  const posted = await withFreshPerson(scope.actor, messaging, async (actor) => {
+    const message = newMessage(actor, messaging, { ...input, body });
     const outcome = await messaging.appender.append(message);
     const claims = outcome.verdict === 'unassigned' || (outcome.verdict === 'assigned_to_other' && input.takeOver);
-    if (claims) return answerAndClaim(current, messaging, message, input.takeOver === true);
+    if (claims) return answerAndClaim({ tenant, actor }, messaging, message, input.takeOver === true);
     return storedOrThrow(outcome);
   });
+  return { ...posted, marks: posted.isNew ? UNREAD : await readMarks(scope, messaging, input.conversationId) };
 }
 
 /** The message with its sender as the token says, and the code under which it is refused if it is new. */
 export function newMessage(
-  scope: Scope<Person>,
-  messaging: Messaging,
+  sender: Person,
+  messaging: Pick<Messaging, 'settings'>,
   input: Omit<PostMessage, 'takeOver'>,
 ): NewMessage {
   return {
     id: newId(),
-    tenantId: scope.tenant.id,
+    tenantId: sender.tenantId,
     conversationId: input.conversationId,
-    sender: senderOf(scope.actor),
+    sender: senderOf(sender),
     clientId: input.clientId.toLowerCase(),
     messageType: 'text',
     body: input.body,
     replyToId: input.replyToId ?? null,
-    refuseNew: refusalOf(scope.actor, messaging, input.body),
+    refuseNew: refusalOf(sender, messaging, input.body),
     ...(input.connectionId ? { originConnectionId: input.connectionId } : {}),
   };
 }
@@ -83,7 +90,7 @@ function senderOf(person: Person): Sender {
   };
 }
 
-function refusalOf(person: Person, messaging: Messaging, body: string): string | null {
+function refusalOf(person: Person, messaging: Pick<Messaging, 'settings'>, body: string): string | null {
   const settings = messaging.settings(person.tenantId);
   if (person.side === 'user' && !settings.enabled) return REFUSALS.disabled;
   if (person.side === 'admin' && !person.can('REPLY_SUPPORT_CHAT')) return REFUSALS.forbidden;
@@ -92,7 +99,7 @@ function refusalOf(person: Person, messaging: Messaging, body: string): string |
 }
 
 /** Few messages answer another one, so only those pay for the question whether it is there. */
-async function checkReply(scope: Scope<Person>, messaging: Messaging, conversationId: string, id: string) {
+async function checkReply(scope: Door, messaging: Messaging, conversationId: string, id: string): Promise<void> {
   const found = await messaging.database.withScope(scope.tenant, scope.actor, async (reading) => {
     await accessConversation(reading, conversationId);
     return reading.em.findOne(Message, { id, conversationId });
@@ -100,13 +107,20 @@ async function checkReply(scope: Scope<Person>, messaging: Messaging, conversati
   if (!found) throw new Invalid({ replyToId: 'unknown' });
 }
 
+/** Only a repeat can have been read already. */
+async function readMarks(scope: Door, messaging: Messaging, conversationId: string): Promise<ReadMarks> {
+  return messaging.database.withScope(scope.tenant, scope.actor, (reading) =>
+    accessConversation(reading, conversationId),
+  );
+}
+
 /** The slow door: an admin's first answer, or a take-over. Claim, system line and message are one transaction. */
 async function answerAndClaim(
-  scope: Scope<Person>,
+  scope: Door,
   messaging: Messaging,
   message: NewMessage,
   takeOver: boolean,
-): Promise<PostedMessage> {
+): Promise<AppendedMessage> {
   return messaging.database.withScope(scope.tenant, scope.actor, (fresh) =>
     transact(fresh, async (inside) => {
       const conversation = await accessConversation(inside, message.conversationId, { lock: true });
