@@ -1,0 +1,332 @@
+import type { IncomingMessage, Server } from 'node:http';
+import type { Duplex } from 'node:stream';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { type WebSocket, WebSocketServer } from 'ws';
+import type { Log } from '../database/index.ts';
+import { AppError } from '../errors/index.ts';
+import { createCounted } from './counted.ts';
+import type { Hub } from './hub.ts';
+import type { Connection, Viewer } from './room.ts';
+import type { Gate, SocketLimits, Visitor } from './visitor.ts';
+
+/** Limits of libraries.md: a peer that sends one-byte fragments, or never reads, costs no more than this. */
+const MAX_PAYLOAD_BYTES = 65_536;
+const MAX_FRAGMENTS = 64;
+const MAX_WAITING_BYTES = 1_048_576;
+/** Who catches up is given more when less than this waits. */
+const CALM_BYTES = 65_536;
+const DRAIN_TIMEOUT_MS = 30_000;
+
+/** A beat each 20 seconds; who has not answered the last one is gone, so after 40 seconds at most. */
+const BEAT_SECONDS = 20;
+const CLOSE_TIMEOUT_MS = 15_000;
+const IMPATIENT_CLOSE_MS = 2_000;
+const IDENTIFY_TIMEOUT_MS = 5_000;
+
+/** ws copies options per frame: the same object, no masking, no compression. */
+const TEXT = { binary: false, compress: false, fin: true } as const;
+
+/** A connection that can be spoken to as well. */
+export interface SocketConnection extends Connection {
+  /** Stops and starts reading from the peer; counts, so each `pause` needs its `resume`. */
+  pause(): void;
+  resume(): void;
+}
+
+/** How a socket speaks: fragments for pages, JSON for programs. */
+export interface Dialect {
+  /** The WebSocket subprotocol; null for sockets that ask for none. */
+  readonly protocol: string | null;
+  readonly format: Viewer['format'];
+  /** Sent with every beat, for browsers, whose code sees no pings. */
+  readonly beat: string | null;
+  /** The socket is open. Returns what takes its frames, and is told when it closed. Must not throw. */
+  opened(connection: SocketConnection, request: IncomingMessage): { received(text: string): void; closed?(): void };
+}
+
+/** What the WebSocket transport is made from. */
+export interface WebSocketDeps {
+  readonly server: Server;
+  readonly path: string;
+  readonly hub: Hub;
+  readonly gate: Gate;
+  readonly dialects: readonly Dialect[];
+  readonly limits: SocketLimits | null;
+  readonly log: Log;
+}
+
+/**
+ * Serves `GET /ws`. A foreign Origin is refused with 403 before the handshake, as is a cookie without Origin. Trouble
+ * with signing in is told after it, by close code 4401, because browsers show no status of a refused handshake and
+ * would try again for ever.
+ * @returns what stops the beats; the hub closes the sockets
+ */
+export function serveWebSockets(deps: WebSocketDeps): { close(): void } {
+  const { server, hub, gate, dialects, limits, log } = deps;
+  const wss = new WebSocketServer({
+    noServer: true,
+    clientTracking: false,
+    maxPayload: MAX_PAYLOAD_BYTES,
+    perMessageDeflate: false,
+    handleProtocols: (asked) =>
+      dialects.find(({ protocol }) => protocol !== null && asked.has(protocol))?.protocol ?? false,
+    maxFragments: MAX_FRAGMENTS,
+    // newer than the published types
+    ...{ closeTimeout: CLOSE_TIMEOUT_MS },
+  });
+  const byAddress = createCounted();
+  const unknownByAddress = createCounted();
+  const beats = createBeats();
+  let nextId = 0;
+
+  function onUpgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
+    socket.on('error', () => {});
+    const address = gate.clientAddress(request);
+    const refusal = refusalOf(request) ?? crowdOf(address);
+    if (refusal !== null) {
+      refuse(socket, refusal);
+      return;
+    }
+    socket.once('close', () => byAddress.free(address));
+    void admit(request, socket, head).finally(() => unknownByAddress.free(address));
+  }
+
+  /** Counts the socket, or gives the status with which too many of one address are turned away. */
+  function crowdOf(address: string): number | null {
+    if (!byAddress.take(address, limits?.perAddress ?? Number.POSITIVE_INFINITY)) return 429;
+    if (unknownByAddress.take(address, limits?.unknownPerAddress ?? Number.POSITIVE_INFINITY)) return null;
+    byAddress.free(address);
+    return 429;
+  }
+
+  /** The status with which a request is turned away before anybody asks who it is. */
+  function refusalOf(request: IncomingMessage): number | null {
+    if (request.url?.split('?', 1)[0] !== deps.path) return 404;
+    if (hub.isDraining) return 503;
+    try {
+      gate.checkHost(request);
+    } catch (error) {
+      return error instanceof AppError ? error.status : 400;
+    }
+    const { origin } = request.headers;
+    if (origin !== undefined && !gate.isOwnOrigin(origin, request)) return 403;
+    if (origin === undefined && gate.credentialOf(request) === 'cookie') return 403;
+    return dialectOf(request) ? null : 400;
+  }
+
+  async function admit(request: IncomingMessage, socket: Duplex, head: Buffer): Promise<void> {
+    let visitor: Visitor | null;
+    try {
+      visitor = await withTimeout(gate.identify(request));
+    } catch (error) {
+      log.warn({ err: error }, 'a socket could not be signed in');
+      return refuse(socket, 503);
+    }
+    const dialect = dialectOf(request);
+    if (socket.destroyed || !dialect) return;
+    if (hub.isDraining) return refuse(socket, 503);
+    if (visitor && limits && hub.connectionsOf(visitor.actor.tenantId, visitor.actor.id) >= visitor.maxConnections) {
+      return refuse(socket, 429);
+    }
+    await new Promise<void>((done) => {
+      // ws answers a malformed handshake itself, without calling back
+      socket.once('close', () => done());
+      wss.handleUpgrade(request, socket, head, (ws) => {
+        ws.on('error', () => {});
+        if (visitor) {
+          open(ws, request, visitor, dialect);
+          done();
+        } else {
+          ws.on('message', () => {});
+          ws.close(4401, 'signed out');
+          setTimeout(() => ws.terminate(), IMPATIENT_CLOSE_MS).unref();
+        }
+      });
+    });
+  }
+
+  function open(ws: WebSocket, request: IncomingMessage, visitor: Visitor, dialect: Dialect): void {
+    nextId += 1;
+    const connection = connect(ws, `${nextId}`, visitor, dialect, hub);
+    hub.attach(connection);
+    const handler = dialect.opened(connection, request);
+    const beat = { isAlive: true, ws, connection, dialect };
+    const forget = beats.add(beat);
+    const budget = limits ? createBudget(limits.framesPerSecond, connection) : null;
+    ws.on('message', (data, isBinary) => {
+      beat.isAlive = true;
+      if (!connection.isOpen) return;
+      if (isBinary) return connection.close(1008);
+      budget?.spend();
+      // one buffer a message with ws's default binaryType
+      handler.received((data as Buffer).toString());
+    });
+    ws.on('pong', () => {
+      beat.isAlive = true;
+    });
+    ws.on('ping', () => {
+      beat.isAlive = true;
+      budget?.spend();
+    });
+    ws.on('close', () => {
+      forget();
+      hub.detach(connection);
+      handler.closed?.();
+    });
+  }
+
+  function dialectOf(request: IncomingMessage): Dialect | undefined {
+    const asked = request.headers['sec-websocket-protocol'];
+    if (asked === undefined) return dialects.find(({ protocol }) => protocol === null);
+    const names = asked.split(',').map((name) => name.trim());
+    return dialects.find(({ protocol }) => protocol !== null && names.includes(protocol));
+  }
+
+  const timer = setInterval(() => beats.next(hub), 1_000).unref();
+  server.on('upgrade', onUpgrade);
+  return {
+    close() {
+      clearInterval(timer);
+      server.off('upgrade', onUpgrade);
+    },
+  };
+}
+
+function connect(ws: WebSocket, id: string, visitor: Visitor, { format }: Dialect, hub: Hub): SocketConnection {
+  let pauses = 0;
+  let isOpen = true;
+  const connection: SocketConnection = {
+    id,
+    actor: visitor.actor,
+    format,
+    language: visitor.language,
+    expiresAtMs: visitor.expiresAtMs,
+    get isOpen() {
+      return isOpen;
+    },
+    send(frame) {
+      if (!isOpen) return;
+      frame.bytes ??= Buffer.from(frame.text);
+      ws.send(frame.bytes, TEXT);
+      if (ws.bufferedAmount > MAX_WAITING_BYTES) connection.close(1013);
+    },
+    close(code) {
+      if (!isOpen) return;
+      isOpen = false;
+      hub.detach(connection);
+      ws.close(code);
+      // who reads too slowly gets what is under way first; everybody else has nothing left to say
+      if (code !== 1013) setTimeout(() => ws.terminate(), IMPATIENT_CLOSE_MS).unref();
+    },
+    async drained() {
+      for (let waited = 0; ws.bufferedAmount > CALM_BYTES; waited += 20) {
+        if (!isOpen) return;
+        if (waited > DRAIN_TIMEOUT_MS) return connection.close(1013);
+        await sleep(20);
+      }
+    },
+    renew: () => visitor.renew(),
+    pause() {
+      pauses += 1;
+      if (pauses === 1) ws.pause();
+    },
+    resume() {
+      pauses -= 1;
+      if (pauses === 0) ws.resume();
+    },
+  };
+  ws.once('close', () => {
+    isOpen = false;
+  });
+  return connection;
+}
+
+interface Beat {
+  isAlive: boolean;
+  readonly ws: WebSocket;
+  readonly connection: Connection;
+  readonly dialect: Dialect;
+}
+
+/** Sockets in as many groups as a beat has seconds, one group a second, so that 5,000 pings do not leave at once. */
+function createBeats() {
+  const groups = Array.from({ length: BEAT_SECONDS }, () => new Set<Beat>());
+  let current = 0;
+  return {
+    /** Joins the group whose turn was last, so that the first beat comes after a whole round. */
+    add(beat: Beat): () => void {
+      const group = groups[current];
+      group?.add(beat);
+      return () => void group?.delete(beat);
+    },
+    next(hub: Hub): void {
+      current = (current + 1) % groups.length;
+      for (const beat of groups[current] ?? []) {
+        if (!beat.isAlive) {
+          beat.ws.terminate();
+          continue;
+        }
+        beat.isAlive = false;
+        beat.ws.ping();
+        if (beat.dialect.beat) beat.connection.send({ text: beat.dialect.beat, cursor: null, bytes: null });
+        void hub.recheck(beat.connection);
+      }
+    },
+  };
+}
+
+/** Lets a socket send so many frames a second, with three seconds' worth at once; the rest waits in its line. */
+function createBudget(framesPerSecond: number, connection: SocketConnection) {
+  let tokens = framesPerSecond * 3;
+  let filledAt = performance.now();
+  let isPaused = false;
+  return {
+    spend(): void {
+      const now = performance.now();
+      tokens = Math.min(framesPerSecond * 3, tokens + ((now - filledAt) * framesPerSecond) / 1_000);
+      filledAt = now;
+      tokens -= 1;
+      if (tokens >= 0 || isPaused) return;
+      isPaused = true;
+      connection.pause();
+      setTimeout(
+        () => {
+          isPaused = false;
+          connection.resume();
+        },
+        Math.min(2_000, 100 + (-tokens * 1_000) / framesPerSecond),
+      ).unref();
+    },
+  };
+}
+
+async function withTimeout<T>(work: Promise<T>): Promise<T> {
+  const timeout = new AbortController();
+  try {
+    return await Promise.race([
+      work,
+      sleep(IDENTIFY_TIMEOUT_MS, undefined, { signal: timeout.signal }).then(() => {
+        throw new Error('signing in took too long');
+      }),
+    ]);
+  } finally {
+    timeout.abort();
+  }
+}
+
+const STATUS_TEXT: Readonly<Record<number, string>> = {
+  400: 'Bad Request',
+  403: 'Forbidden',
+  404: 'Not Found',
+  421: 'Misdirected Request',
+  429: 'Too Many Requests',
+  503: 'Service Unavailable',
+};
+
+function refuse(socket: Duplex, status: number): void {
+  const retry = status === 429 || status === 503 ? 'Retry-After: 5\r\n' : '';
+  socket.end(
+    `HTTP/1.1 ${status} ${STATUS_TEXT[status] ?? 'Refused'}\r\n${retry}Connection: close\r\nContent-Length: 0\r\n\r\n`,
+  );
+  setTimeout(() => socket.destroy(), IMPATIENT_CLOSE_MS).unref();
+}
