@@ -9,8 +9,8 @@ import { type PasswordSignIn, signInByPassword } from './passwords/sign-in-by-pa
 import type { Person } from './person.ts';
 import { type Authentication, openAuthentication } from './sessions/authentication.ts';
 import { revokeSession } from './sessions/change-access.ts';
-import { type SessionCookie, sessionCookie } from './sessions/credential.ts';
 import type { SessionKind } from './sessions/session.entity.ts';
+import { type SessionCookie, sessionCookie } from './sessions/session-cookie.ts';
 
 /** Who people are, for one process: how they come in, who they are while they stay, how they leave. */
 export interface Identity extends Authentication {

@@ -25,9 +25,9 @@ export { mayChangeRolesOf, mayGrant, wouldLoseLastOwner } from './roles/role.pol
 export { assignRoles, setRoles } from './roles/set-roles.ts';
 export type { AccessChange, Authentication } from './sessions/authentication.ts';
 export { noteAccessChange, revokeAllOf, revokeSession, setUserStatus } from './sessions/change-access.ts';
-export { type Credential, type SessionCookie, sessionCookie } from './sessions/credential.ts';
 export { type OpenedSession, openSession } from './sessions/open-session.ts';
 export { AccessChangeRecord, SESSION_KINDS, Session, type SessionKind } from './sessions/session.entity.ts';
+export { type SessionCookie, sessionCookie } from './sessions/session-cookie.ts';
 export { createLocalAdmin } from './users/create-local-admin.ts';
 export { type MirroredUser, mirrorUser } from './users/mirror-user.ts';
 export { normaliseEmail } from './users/normalise-email.ts';

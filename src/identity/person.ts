@@ -43,6 +43,8 @@ export interface Person extends Actor {
   /** BCP 47 or null when neither host nor person said. */
   readonly locale: string | null;
   readonly country: string | null;
+  /** IANA zone in which times are shown: the tenant's. */
+  readonly zone?: string;
   /** What this session is about (the trip or order the host named at sign-in), as long as it lives. */
   readonly context?: HostContext | null;
   /** When the session ends by itself; a socket is closed with 4401 then. */

@@ -1,6 +1,5 @@
 import type { Actor } from '../platform/database/index.ts';
-// the declaration alone, so that the wings' policies do not load the web server
-import type { Policy } from '../platform/http/route.ts';
+import type { Policy } from '../platform/http/index.ts';
 import type { Capability, Person } from './person.ts';
 
 /** For the few doors that need nobody: sign-in, health, assets. */
@@ -27,6 +26,7 @@ export function admins(capability: Capability = 'SUPPORT_CHAT'): Policy {
   return {
     name: `admin:${capability}`,
     needsSession: true,
+    capability,
     check: (actor) => (isPerson(actor) && actor.side === 'admin' && actor.can(capability) ? 'ok' : 'forbidden'),
   };
 }

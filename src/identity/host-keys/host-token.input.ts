@@ -44,6 +44,8 @@ export const HostTokenHeader = z.strictObject({
   kid: z.string().min(1).max(100).optional(),
 });
 
+export type HostTokenHeader = z.output<typeof HostTokenHeader>;
+
 /** The claims of a host token; others are ignored. */
 export const HostTokenClaims = z.object({
   iss: exactId(200),

@@ -29,8 +29,6 @@ export interface UnverifiedHostToken {
   readonly claims: HostTokenClaims;
 }
 
-type HostTokenHeader = ReturnType<(typeof HostTokenHeader)['parse']>;
-
 /** Takes a token apart and checks the form of header and claims; only `claims.tenant` may be used before `verify`. */
 export function readHostToken(token: string): UnverifiedHostToken | TokenFault {
   if (typeof token !== 'string' || token.length > MAX_TOKEN_LENGTH) return 'malformed';

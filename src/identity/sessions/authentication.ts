@@ -128,7 +128,8 @@ export async function openAuthentication(deps: {
     held.set(key, entry);
     const keys = keysOfUser.get(entry.person.id) ?? new Set();
     keysOfUser.set(entry.person.id, keys.add(key));
-    if (held.size > MAX_HELD) for (const oldest of held.keys()) return drop(oldest);
+    const [oldest] = held.size > MAX_HELD ? held.keys() : [];
+    if (oldest !== undefined) drop(oldest);
   }
 
   /** Asks the database, and keeps the answer if nothing changed meanwhile. */
@@ -143,8 +144,9 @@ export async function openAuthentication(deps: {
     const row = rows[0];
     if (!row) return null;
     // so that settings and tenant are at hand for whoever serves this person
-    if (!(await tenancy.byId(row.tenant_id))) return null;
-    const entry = { hash, person: personOf(row), expiresAtMs: row.expires_at.getTime() };
+    const tenant = await tenancy.byId(row.tenant_id);
+    if (!tenant) return null;
+    const entry = { hash, person: personOf(row, tenant.timeZone), expiresAtMs: row.expires_at.getTime() };
     if (changes === changesBefore) hold(key, entry);
     return entry.person;
   }
@@ -185,7 +187,7 @@ export async function openAuthentication(deps: {
   };
 }
 
-function personOf(row: SessionRow): Person {
+function personOf(row: SessionRow, zone: string): Person {
   const capabilities: ReadonlySet<string> = new Set(row.capabilities);
   return Object.freeze({
     id: row.user_id,
@@ -199,6 +201,7 @@ function personOf(row: SessionRow): Person {
     capabilities,
     locale: row.locale,
     country: row.country,
+    zone,
     context: row.context,
     sessionExpiresAt: row.expires_at,
     can: (capability: string) => capabilities.has(capability),
