@@ -1,0 +1,36 @@
+/**
+ * API: JSON for programs, over REST and over the JSON dialect of the socket, and its OpenAPI description.
+ *
+ * Every body and every answer passes a strict schema. A handler parses, calls a use case and replies; nothing is decided
+ * here that another door would have to decide again.
+ */
+
+import type { Identity } from '../identity/index.ts';
+import type { Messaging } from '../messaging/index.ts';
+import type { Route } from '../platform/http/index.ts';
+import type { Tenancy } from '../tenancy/index.ts';
+import { conversationRoutes } from './conversations.routes.ts';
+import { deskRoutes } from './desk.routes.ts';
+import { messageRoutes } from './messages.routes.ts';
+import { openApiRoutes } from './openapi.routes.ts';
+import { sessionRoutes } from './session.routes.ts';
+import { settingsRoutes } from './settings.routes.ts';
+
+/** What the JSON routes are made from. */
+export interface ApiDeps {
+  readonly messaging: Messaging;
+  readonly tenancy: Tenancy;
+  readonly identity: Identity;
+}
+
+/** Every JSON door of this wing. */
+export function apiRoutes(deps: ApiDeps): Route[] {
+  const routes: Route[] = [
+    ...sessionRoutes(deps),
+    ...conversationRoutes(deps),
+    ...messageRoutes(deps),
+    ...deskRoutes(deps),
+    ...settingsRoutes(deps),
+  ];
+  return [...routes, ...openApiRoutes({ routes: () => routes })];
+}

@@ -1,0 +1,61 @@
+import { z } from 'zod';
+import { Cursor, Limit, listOf, QueryNumber, Time, Uuid } from './fields.schema.ts';
+
+/** Text of a message; its rules (length in characters, NUL, surrogates) are those of every door, so not told here. */
+export const MessageText = z.string();
+
+/** A message as the contract shows it. */
+export const Message = z
+  .strictObject({
+    id: Uuid,
+    conversationId: Uuid,
+    seq: z.int(),
+    version: z.int(),
+    senderType: z.string(),
+    sender: z.strictObject({ id: Uuid.nullable(), userType: z.string(), name: z.string() }),
+    messageType: z.string(),
+    event: z.string().nullable(),
+    data: z.record(z.string(), z.unknown()).nullable(),
+    body: z.string().nullable(),
+    attachments: z.array(z.strictObject({ id: Uuid })).readonly(),
+    replyToId: Uuid.nullable(),
+    read: z.boolean(),
+    clientId: Uuid,
+    createdAt: Time,
+    editedAt: Time.nullable(),
+    deletedAt: Time.nullable(),
+  })
+  .meta({ id: 'Message' });
+
+/** `{message}`. */
+export const MessageReply = z.strictObject({ message: Message });
+
+/** A page of messages. */
+export const MessageListReply = listOf(Message);
+
+/** Body of a new message. */
+export const MessageBody = z.strictObject({
+  body: MessageText,
+  clientId: Uuid,
+  attachmentIds: z.array(Uuid).max(0, 'not_yet').optional(),
+  replyToId: Uuid.nullish(),
+  takeOver: z.boolean().optional(),
+});
+
+/** Body of an edit. */
+export const EditBody = z.strictObject({ body: MessageText });
+
+/** Which part of the log. At most one of the four. */
+export const MessageListQuery = z
+  .strictObject({
+    after: QueryNumber.optional(),
+    before: QueryNumber.optional(),
+    changedAfter: QueryNumber.optional(),
+    cursor: Cursor.optional(),
+    limit: Limit,
+  })
+  .refine(
+    ({ after, before, changedAfter, cursor }) =>
+      [after, before, changedAfter, cursor].filter((one) => one !== undefined).length <= 1,
+    'only_one_of_after_before_changed_after_cursor',
+  );
