@@ -15,7 +15,13 @@
     htmx_process_upsert(template, { ctx, tasks }) {
       const swapSpec = { style: 'upsert', key: template.getAttribute('key'), sort: template.getAttribute('sort') };
       const target = template.getAttribute('hx-target');
-      tasks.push({ type: 'partial', fragment: template.content.cloneNode(true), target, swapSpec, sourceElement: ctx.sourceElement });
+      tasks.push({
+        type: 'partial',
+        fragment: template.content.cloneNode(true),
+        target,
+        swapSpec,
+        sourceElement: ctx.sourceElement,
+      });
     },
     handle_swap(style, target, fragment, spec) {
       if (style !== 'upsert') return false;

@@ -3,14 +3,16 @@
  * Each becomes an event; the behaviours below listen.
  */
 htmx.registerExtension('fragments', {
-  htmx_process_cursor: (mark) => safego.tell('live:cursor', { room: mark.getAttribute('room'), at: mark.getAttribute('at') }),
+  htmx_process_cursor: (mark) =>
+    safego.tell('live:cursor', { room: mark.getAttribute('room'), at: mark.getAttribute('at') }),
   htmx_process_subscribed: (mark) =>
     safego.tell('live:subscribed', {
       room: mark.getAttribute('room'),
       at: mark.getAttribute('at'),
       isReset: mark.getAttribute('status') === 'reset',
     }),
-  htmx_process_seen: (mark) => safego.tell('messages:seen', { target: mark.getAttribute('hx-target'), seq: Number(mark.getAttribute('seq')) }),
+  htmx_process_seen: (mark) =>
+    safego.tell('messages:seen', { target: mark.getAttribute('hx-target'), seq: Number(mark.getAttribute('seq')) }),
   htmx_process_typing: (mark) =>
     safego.tell('typing:heard', {
       name: mark.getAttribute('name'),
@@ -19,5 +21,7 @@ htmx.registerExtension('fragments', {
     }),
   // A page without the badge shows the counts itself: then that region loads again.
   htmx_process_reload: (mark) =>
-    safego.reload(document.querySelector(mark.getAttribute('hx-target')) ?? document.querySelector('[data-room^="user_"]')),
+    safego.reload(
+      document.querySelector(mark.getAttribute('hx-target')) ?? document.querySelector('[data-room^="user_"]'),
+    ),
 });

@@ -84,9 +84,7 @@ safego.behaviour('live', (live) => {
     if (!live.dataset.poll || !list || Date.now() - polledAt < pollEveryMs) return;
     polledAt = Date.now();
     const last = list.querySelector('[data-seq]:last-child')?.dataset.seq ?? 0;
-    htmx
-      .ajax('GET', `${live.dataset.poll}?after=${Math.floor(last)}`, { source: live, swap: 'none' })
-      .catch(() => {});
+    htmx.ajax('GET', `${live.dataset.poll}?after=${Math.floor(last)}`, { source: live, swap: 'none' }).catch(() => {});
   }
 
   /** Once a second: has it gone silent, how long is it lost, is it time to ask again? */
@@ -109,6 +107,13 @@ safego.behaviour('live', (live) => {
     if (seconds >= 2) line.textContent = safego.fill(line.dataset.lost, { seconds: safego.number(seconds) });
   }
 
+  /** hx-sse comes back by itself from a stream that broke, not from a request that never became one. */
+  function retryStream() {
+    if (mean !== 'sse') return;
+    lost();
+    setTimeout(connect, 1000 * (failures + 1));
+  }
+
   function onClose({ detail }) {
     if (detail.reason === 'removed' || detail.reason === 'cleanup') return;
     if (detail.code === 4401) return end(line.dataset.signedOut);
@@ -124,7 +129,9 @@ safego.behaviour('live', (live) => {
   });
   live.addEventListener('htmx:sse:before:message', sign);
   live.addEventListener('htmx:sse:after:connection', sign);
-  live.addEventListener('htmx:sse:error', ({ detail }) => (detail.status === 401 ? end(line.dataset.signedOut) : lost()));
+  live.addEventListener('htmx:sse:error', ({ detail }) =>
+    detail.status === 401 ? end(line.dataset.signedOut) : lost(),
+  );
   live.addEventListener('htmx:sse:close', onClose);
   // A stream that answers 401, or anything but a stream, is an ordinary response.
   live.addEventListener('htmx:after:request', ({ detail }) => {
@@ -132,10 +139,10 @@ safego.behaviour('live', (live) => {
     if (status === 401) end(line.dataset.signedOut);
     else if (status === 403 || status === 404) end(line.dataset.refused);
     else if (mean === 'poll' && status < 400) sign();
-    else if (mean === 'sse') setTimeout(connect, 1000 * (failures + 1)), lost();
+    else retryStream();
   });
   live.addEventListener('htmx:error', () => {
-    if (mean === 'sse') setTimeout(connect, 1000 * (failures + 1)), lost();
+    retryStream();
   });
 
   function onCursor({ detail }) {

@@ -55,7 +55,8 @@ safego.behaviour('messages', (list) => {
       line.dataset.seq = String(Number(item.dataset.seq) - 0.5);
       const time = document.createElement('time');
       time.dateTime = day;
-      time.textContent = day === dayKey(new Date()) ? list.dataset.wordToday : dayName(new Date(item.querySelector('time').dateTime));
+      time.textContent =
+        day === dayKey(new Date()) ? list.dataset.wordToday : dayName(new Date(item.querySelector('time').dateTime));
       line.append(time);
       item.before(line);
     }
@@ -70,7 +71,8 @@ safego.behaviour('messages', (list) => {
       if (latest) latest.dataset.fresh = 'true';
       if (!list.querySelector('[data-new]')) fresh.dataset.new = list.dataset.wordNew;
     }
-    if (detail.added.some((item) => item.dataset.side === ownSide)) list.querySelector('[data-new]')?.removeAttribute('data-new');
+    if (detail.added.some((item) => item.dataset.side === ownSide))
+      list.querySelector('[data-new]')?.removeAttribute('data-new');
     showLatest();
     read();
   }
@@ -114,13 +116,22 @@ safego.behaviour('messages', (list) => {
   }
   /** 2026-11-21, in the page's zone. */
   function dayKey(date) {
-    return new Intl.DateTimeFormat('en-CA', { timeZone: zone(), year: 'numeric', month: '2-digit', day: '2-digit' }).format(date);
+    return new Intl.DateTimeFormat('en-CA', {
+      timeZone: zone(),
+      year: 'numeric',
+      month: '2-digit',
+      day: '2-digit',
+    }).format(date);
   }
   function dayOf(item) {
     const time = item.querySelector('time')?.dateTime;
     return time && (item.classList.contains('day') ? time : dayKey(new Date(time)));
   }
   function dayName(date) {
-    return new Intl.DateTimeFormat(document.documentElement.lang, { timeZone: zone(), day: 'numeric', month: 'long' }).format(date);
+    return new Intl.DateTimeFormat(document.documentElement.lang, {
+      timeZone: zone(),
+      day: 'numeric',
+      month: 'long',
+    }).format(date);
   }
 });

@@ -6,6 +6,7 @@
 safego.behaviour('composer', (form) => {
   const field = form.querySelector('textarea');
   const pending = document.getElementById('pending');
+  const notice = document.getElementById('composer-notice');
   const bubble = document.getElementById('pending-template');
   const again = document.getElementById('again-template');
   const draftName = `draft:${form.dataset.conversation}`;
@@ -66,7 +67,7 @@ safego.behaviour('composer', (form) => {
     if (again) return;
     remember(ctx.clientId, body);
     show(ctx.clientId, body);
-    document.getElementById('composer-notice')?.replaceChildren();
+    notice.replaceChildren();
     field.value = '';
     store.set(draftName, '');
     grow();
@@ -77,7 +78,11 @@ safego.behaviour('composer', (form) => {
   function onFinal({ detail: { ctx } }) {
     if (ctx.sourceElement !== form || !ctx.clientId) return;
     if (ctx.response && ctx.response.status < 300) done(ctx.clientId);
-    else fail(ctx.clientId);
+    else {
+      fail(ctx.clientId);
+      // what the server said belongs above the field, not into the page's corner
+      notice.replaceChildren(...(document.getElementById('notice')?.childNodes ?? []));
+    }
   }
 
   function onChanged({ detail }) {

@@ -9,7 +9,12 @@
     // biome-ignore lint/suspicious/noDocumentCookie: the Cookie Store API is not everywhere
     document.cookie = `tz=${encodeURIComponent(zone)}; path=/; max-age=31536000; samesite=lax`;
   }
-  const clock = new Intl.DateTimeFormat(page.lang, { hour: '2-digit', minute: '2-digit', hourCycle: 'h23', timeZone: page.dataset.zone || zone });
+  const clock = new Intl.DateTimeFormat(page.lang, {
+    hour: '2-digit',
+    minute: '2-digit',
+    hourCycle: 'h23',
+    timeZone: page.dataset.zone || zone,
+  });
 
   document.addEventListener('item:prepare', ({ detail: { item } }) => {
     for (const time of item.querySelectorAll('time')) {

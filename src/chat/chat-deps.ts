@@ -1,0 +1,13 @@
+import type { Messaging } from '../messaging/index.ts';
+import type { Views } from '../platform/views/index.ts';
+import type { Tenancy } from '../tenancy/index.ts';
+
+/** What the user's pages are made from. */
+export interface ChatDeps {
+  readonly views: Views;
+  readonly messaging: Messaging;
+  /** The tenant's name and zone, from memory. */
+  readonly tenancy: Pick<Tenancy, 'tenant'>;
+  /** Epoch of this database's logs: the first half of the cursor that a page hands to its live connection. */
+  readonly epoch: string;
+}

@@ -1,0 +1,20 @@
+/**
+ * Chat: the pages of the host's users. Home with the entry to support, their conversations, one conversation, and in demo
+ * mode the page that offers the demo people.
+ *
+ * Promises that every page works by links and forms alone, that what was typed is shown again when it could not be
+ * taken, and that htmx gets pieces, never pages. Never decides anything: use cases of messaging and desk do.
+ */
+export type { ChatDeps } from './chat-deps.ts';
+export { type DemoDeps, demoRoutes } from './demo.routes.ts';
+
+import type { Person } from '../identity/index.ts';
+import type { Route } from '../platform/http/index.ts';
+import type { ChatDeps } from './chat-deps.ts';
+import { conversationRoutes } from './conversations.routes.ts';
+import { homeRoutes } from './home.routes.ts';
+
+/** The doors of the user's pages. `/:userType` gives way to every literal path. */
+export function chatRoutes(deps: ChatDeps): Route<Person>[] {
+  return [...homeRoutes(deps), ...conversationRoutes(deps)];
+}

@@ -1,0 +1,89 @@
+import type { Person } from '../identity/index.ts';
+import { type ListedConversation, listMyConversations, MAX_MESSAGE_LENGTH } from '../messaging/index.ts';
+import type { Scope } from '../platform/database/index.ts';
+import type { ChatDeps } from './chat-deps.ts';
+import type { Refused } from './conversation-page.ts';
+import { conversationPath, homePath, supportPath } from './paths.ts';
+
+/** So many of one's conversations are on the list. */
+const LIST_SIZE = 50;
+
+/** One of a user's conversations, as `/chat/_row` draws it. */
+interface RowView {
+  readonly href: string;
+  /** What it is about, where that is known. */
+  readonly label: string | null;
+  readonly status: string;
+  readonly createdAt: string;
+  readonly lastMessageAt: string;
+  readonly preview: string | null;
+  readonly side: string | null;
+  readonly unreadCount: number;
+}
+
+/** Everything `/chat/home` shows: the menu with its one entry, and how many messages wait behind it. */
+export async function homePage(deps: ChatDeps, scope: Scope<Person>): Promise<object> {
+  const { actor } = scope;
+  const rows = await myRows(scope);
+  return {
+    me: { id: actor.id, name: actor.name, userType: actor.userType },
+    home: {
+      supportHref: supportPath(actor.userType),
+      isOn: deps.messaging.settings(scope.tenant.id).enabled,
+      conversation: rows[0] ?? null,
+    },
+    badge: {
+      count: rows.reduce((sum, row) => sum + row.unreadCount, 0),
+      userId: actor.id,
+      reloadUrl: homePath(actor.userType),
+    },
+    live: badgesOnly(actor),
+  };
+}
+
+/** Everything `/chat/conversations` shows: the open one or the start of one, and the older ones. */
+export async function listPage(deps: ChatDeps, scope: Scope<Person>, refused?: Refused): Promise<object> {
+  const { actor } = scope;
+  const rows = await myRows(scope);
+  const settings = deps.messaging.settings(scope.tenant.id);
+  return {
+    me: { id: actor.id, name: actor.name, userType: actor.userType },
+    isOn: settings.enabled,
+    open: rows.find((row) => row.status === 'open') ?? null,
+    conversations: rows.filter((row) => row.status !== 'open'),
+    start: {
+      action: supportPath(actor.userType),
+      clientId: refused?.clientId ?? crypto.randomUUID(),
+      text: refused?.text ?? '',
+      sentence: refused?.sentence ?? null,
+      maxLength: Math.min(settings.maxMessageLength, MAX_MESSAGE_LENGTH),
+      label: actor.context?.label ?? null,
+    },
+    homeHref: homePath(actor.userType),
+    selfHref: supportPath(actor.userType),
+    live: badgesOnly(actor),
+  };
+}
+
+async function myRows(scope: Scope<Person>): Promise<RowView[]> {
+  const { items } = await listMyConversations(scope, { limit: LIST_SIZE });
+  return items.map((item) => rowView(scope.actor, item));
+}
+
+function rowView(person: Person, { conversation, preview, previewSenderType }: ListedConversation): RowView {
+  return {
+    href: conversationPath(person.userType, conversation.id),
+    label: conversation.context?.label ?? conversation.subject,
+    status: conversation.status,
+    createdAt: conversation.createdAt,
+    lastMessageAt: conversation.lastMessageAt ?? conversation.createdAt,
+    preview,
+    side: previewSenderType,
+    unreadCount: conversation.unreadCount,
+  };
+}
+
+/** Pages without a chat hold no socket: badges come by event stream. */
+function badgesOnly(person: Person): object {
+  return { rooms: [{ room: `user_${person.id}`, after: '' }], pauses: true, first: 'sse' };
+}
