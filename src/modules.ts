@@ -3,8 +3,9 @@ import { identityJobs, identityTasks, seedDemo } from './identity/index.ts';
 import { importsTasks } from './imports/index.ts';
 import type { ReadyConfig } from './platform/config/index.ts';
 import type { Database, Log } from './platform/database/index.ts';
-import { createHttpServer } from './platform/http/server.ts';
+import { createHttpServer, type Route } from './platform/http/index.ts';
 import type { Job, Task } from './platform/jobs/index.ts';
+import type { RoomKind } from './platform/realtime/index.ts';
 
 /** What the wings are made from. */
 export interface ModuleDeps {
@@ -18,6 +19,9 @@ export interface Modules {
   /** Not listening yet; its sockets are taken care of. */
   readonly server: Server;
   readonly jobs: readonly Job[];
+  /** Every door and every kind of room: the tenancy test is made from them. */
+  readonly routes: readonly Route[];
+  readonly rooms: readonly RoomKind[];
   /** What `/readyz` says: a reason why not, or null. */
   setReadiness(reason: string | null): void;
   /** Closes every socket with 1012 and ends every event stream. */
@@ -40,6 +44,8 @@ export async function openModules(_deps: ModuleDeps): Promise<Modules> {
   return {
     server,
     jobs: [...identityJobs],
+    routes: [],
+    rooms: [],
     setReadiness(reason) {
       notReady = reason;
     },
