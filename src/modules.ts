@@ -1,11 +1,17 @@
 import type { Server } from 'node:http';
-import { identityJobs, identityTasks, seedDemo } from './identity/index.ts';
+import { apiRoutes } from './api/index.ts';
+import { createApp, openAppViews } from './app.ts';
+import { chatRoutes, demoRoutes } from './chat/index.ts';
+import { signInRoutes } from './dashboard/sign-in.routes.ts';
+import { identityJobs, identityTasks, openIdentity, seedDemo } from './identity/index.ts';
 import { importsTasks } from './imports/index.ts';
+import { createAppender, type Messaging } from './messaging/index.ts';
 import type { ReadyConfig } from './platform/config/index.ts';
 import type { Database, Log } from './platform/database/index.ts';
-import { createHttpServer, type Route } from './platform/http/index.ts';
+import { createHttpServer, createMetrics, type Route } from './platform/http/index.ts';
 import type { Job, Task } from './platform/jobs/index.ts';
 import type { RoomKind } from './platform/realtime/index.ts';
+import { openTenancy, recordRefusal } from './tenancy/index.ts';
 
 /** What the wings are made from. */
 export interface ModuleDeps {
@@ -33,25 +39,58 @@ export interface Modules {
 /** `npm run task` knows these. */
 export const tasks: readonly Task[] = [...identityTasks, ...importsTasks];
 
-/** Composition root: makes every wing's routes, event handlers and jobs, in the order of the house. */
-export async function openModules(_deps: ModuleDeps): Promise<Modules> {
-  // Until the wings are mounted: health alone.
-  let notReady: string | null = 'starting';
-  const server = createHttpServer((request, response) => {
-    const status = request.url === '/healthz' || (request.url === '/readyz' && !notReady) ? 200 : 503;
-    response.writeHead(status).end(notReady ?? '');
+/** Composition root: makes every wing's routes, event handlers, rooms and jobs, in the order of the house. */
+export async function openModules({ config, database, log }: ModuleDeps): Promise<Modules> {
+  const tenancy = await openTenancy({ database, log });
+  const identity = await openIdentity({ database, tenancy, log, config });
+  const appender = createAppender({ database, log });
+  const messaging: Messaging = {
+    database,
+    appender,
+    settings: (tenantId) => tenancy.supportSettings(tenantId),
+    timeZone: (tenantId) => tenancy.tenant(tenantId).timeZone,
+    reloadPerson: (person) => identity.reload(person),
+  };
+  const views = await openAppViews();
+  const epoch = await readEpoch(database);
+
+  const app = createApp({
+    config,
+    log,
+    database,
+    views,
+    metrics: createMetrics({ processMetrics: true }),
+    authenticate: (token) => identity.authenticate(token),
+    sessionCookie: identity.cookie.name,
+    onRefused(actor, door) {
+      const tenant = { id: actor.tenantId, slug: actor.tenantSlug };
+      void recordRefusal(database, log, tenant, actor, { door, code: 'forbidden' });
+    },
+    routes: [
+      ...apiRoutes({ messaging, tenancy, identity }),
+      ...signInRoutes({ identity, tenancy, views, config }),
+      ...(config.demo ? demoRoutes({ views }) : []),
+      ...chatRoutes({ views, messaging, tenancy, epoch }),
+    ],
   });
+  const server = createHttpServer(app.listener);
   return {
     server,
     jobs: [...identityJobs],
-    routes: [],
+    routes: app.routes,
     rooms: [],
-    setReadiness(reason) {
-      notReady = reason;
-    },
+    setReadiness: (reason) => app.readiness.set(reason),
     async closeSockets() {},
-    async close() {},
+    async close() {
+      await Promise.all([identity.close(), tenancy.close()]);
+    },
   };
+}
+
+/** Names this database's history: after a restore it is another one, and every cursor of before is a `reset`. */
+async function readEpoch(database: Database): Promise<string> {
+  const { rows } = await database.systemPool.query<{ epoch: string }>('select log_epoch() as epoch');
+  return rows[0]?.epoch ?? '0';
 }
 
 /** Demo mode: fills a database without tenants with the demo people. */

@@ -1,19 +1,17 @@
-import { z } from 'zod';
-import { anyone, DEMO_PEOPLE, type DemoPerson, type Identity, type Person } from '../identity/index.ts';
-import { page, type Route, route, seeOther } from '../platform/http/index.ts';
+import { anyone, DEMO_PEOPLE, type DemoPerson, type Person } from '../identity/index.ts';
+import { page, type Route, route } from '../platform/http/index.ts';
 import type { Views } from '../platform/views/index.ts';
-import { homePath } from './paths.ts';
 
 /** What the demo's page is made from. Mount it in demo mode only: otherwise it does not exist. */
 export interface DemoDeps {
   readonly views: Views;
-  readonly identity: Pick<Identity, 'signInDemoPerson' | 'cookie'>;
 }
 
+/** The sign-in doors stand with the others (src/dashboard/sign-in.routes.ts). */
 const ACTION = '/demo/sign-in';
 
 /** `/`: every demo person, one click each. */
-export function demoRoutes({ views, identity }: DemoDeps): Route<Person>[] {
+export function demoRoutes({ views }: DemoDeps): Route<Person>[] {
   return [
     route({
       name: 'demo.people',
@@ -22,21 +20,6 @@ export function demoRoutes({ views, identity }: DemoDeps): Route<Person>[] {
       policy: anyone(),
       face: 'page',
       handle: (_scope, input) => page(views.for(input.reader).page('/demo/index', { demo: demoView(input.reader) })),
-    }),
-
-    route({
-      name: 'demo.sign-in',
-      method: 'POST',
-      path: ACTION,
-      policy: anyone(),
-      face: 'page',
-      bodyKind: 'form',
-      body: z.strictObject({ handle: z.string().max(40) }),
-      async handle(_scope, input) {
-        const { token, expiresAt, user } = await identity.signInDemoPerson(input.body.handle, 'browser');
-        const to = user.userType === 'admin' ? '/admin/support-chat' : homePath(user.userType);
-        return seeOther(to, { 'Set-Cookie': identity.cookie.set(token, expiresAt) });
-      },
     }),
   ] as Route<Person>[]; // a list forgets the types that `route` has checked
 }
