@@ -5,6 +5,7 @@ import {
   chownSync,
   closeSync,
   existsSync,
+  linkSync,
   mkdirSync,
   openSync,
   readdirSync,
@@ -139,24 +140,44 @@ async function initdb(account: EmbeddedAccount, folder: string, passwordFile: st
 
 /**
  * The server that runs over our folder already, e.g. after the program was killed, or beside another process of ours.
- * A `postmaster.pid` of nobody is left to PostgreSQL; one whose number went to a stranger meanwhile is removed.
+ * A lock file whose number belongs to nobody is PostgreSQL's own affair. It cannot tell a stranger who got that number,
+ * or a killed server that nobody waits for (process 1 of a container often does not): those files are removed. Should a
+ * killed server's children still be at work, PostgreSQL finds them by their shared memory.
  */
 export function runningServer(account: EmbeddedAccount): EmbeddedServer | undefined {
   const folder = dataFolder(account);
-  const pidFile = join(folder, 'postmaster.pid');
-  let lines: string[];
-  try {
-    lines = readFileSync(pidFile, 'utf8').split('\n');
-  } catch {
-    return undefined;
-  }
+  const lockFile = join(folder, 'postmaster.pid');
+  const text = readIfThere(lockFile);
+  if (text === undefined) return undefined;
+  const lines = text.split('\n');
   const pid = Number(lines[0]);
-  if (!isAlive(pid)) return undefined;
-  if (!isPostgresOver(pid, folder)) {
-    rmSync(pidFile, { force: true });
+  const found = look(pid);
+  if (found === 'nobody') return undefined;
+  if (found === 'dead' || !isPostgresOver(pid, folder)) {
+    takeAway(lockFile, text);
     return undefined;
   }
   return lines[7]?.trim() === 'ready' ? { pid, port: Number(lines[3]) } : undefined;
+}
+
+/** Removes a file that says what we have read; one that was written anew meanwhile stays. */
+function takeAway(file: string, text: string): void {
+  const aside = `${file}.${process.pid}`;
+  try {
+    renameSync(file, aside);
+    if (readFileSync(aside, 'utf8') !== text) linkSync(aside, file);
+    rmSync(aside);
+  } catch {
+    // Another process of ours took it away at the same moment.
+  }
+}
+
+function readIfThere(file: string): string | undefined {
+  try {
+    return readFileSync(file, 'utf8');
+  } catch {
+    return undefined;
+  }
 }
 
 /**
@@ -218,20 +239,20 @@ function spawnAs(account: EmbeddedAccount, command: string, args: string[], out:
   });
 }
 
-/** True while the process exists; a zombie that nobody has waited for does not count. */
-function isAlive(pid: number): boolean {
-  if (!Number.isSafeInteger(pid) || pid <= 0) return false;
+/** Whether a process is there: at work, dead but not waited for by its parent (a zombie), or not at all. */
+function look(pid: number): 'alive' | 'dead' | 'nobody' {
+  if (!Number.isSafeInteger(pid) || pid <= 0) return 'nobody';
   try {
     process.kill(pid, 0);
   } catch (error) {
     // EPERM: it lives and belongs to somebody else.
-    return (error as NodeJS.ErrnoException).code === 'EPERM';
+    if ((error as NodeJS.ErrnoException).code !== 'EPERM') return 'nobody';
   }
-  try {
-    return !/^State:\s+[ZX]/m.test(readFileSync(`/proc/${pid}/status`, 'utf8'));
-  } catch {
-    return process.platform !== 'linux';
-  }
+  return /^State:\s+[ZX]/m.test(readIfThere(`/proc/${pid}/status`) ?? '') ? 'dead' : 'alive';
+}
+
+function isAlive(pid: number): boolean {
+  return look(pid) === 'alive';
 }
 
 /** A postmaster's working folder is its data folder. Where that cannot be read the number is believed. */
