@@ -8,7 +8,7 @@ interface AppendRow {
   readonly id: string | null;
   readonly seq: number | null;
   readonly version: number | null;
-  readonly created_at: Date | null;
+  readonly created_at: Date | string | null;
   readonly stored: StoredRow | null;
 }
 
@@ -130,7 +130,8 @@ function freshMessage(message: NewMessage, row: AppendRow): StoredMessage {
     body: message.body,
     replyToId: message.replyToId ?? null,
     clientId: message.clientId,
-    createdAt: row.created_at,
+    // the ORM's connection gives timestamps as text
+    createdAt: new Date(row.created_at),
     editedAt: null,
     deletedAt: null,
     ...(message.originConnectionId ? { originConnectionId: message.originConnectionId } : {}),
