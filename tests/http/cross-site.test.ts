@@ -55,10 +55,13 @@ describe('writes from other places (T-HX1)', () => {
 
   it('refuses a foreign form in any content type, and any method override', async () => {
     for (const type of ['text/plain', 'application/x-www-form-urlencoded', 'multipart/form-data; boundary=x']) {
-      const reply = await send({ method: 'POST', path: '/api/notes', type, body: '{"body":"x"}' }, {
-        ...app.cookie,
-        ...FOREIGN['a form of another site'],
-      });
+      const reply = await send(
+        { method: 'POST', path: '/api/notes', type, body: '{"body":"x"}' },
+        {
+          ...app.cookie,
+          ...FOREIGN['a form of another site'],
+        },
+      );
       expect(reply.status).toBe(403);
     }
     for (const headers of [{ 'x-http-method-override': 'DELETE' }, { 'x-method-override': 'DELETE' }]) {
@@ -80,7 +83,12 @@ describe('writes from other places (T-HX1)', () => {
   });
 
   it('takes the one form that other sites may post', async () => {
-    const write = { method: 'POST', path: '/sso', type: 'application/x-www-form-urlencoded', body: 'token=t&to=/driver' };
+    const write = {
+      method: 'POST',
+      path: '/sso',
+      type: 'application/x-www-form-urlencoded',
+      body: 'token=t&to=/driver',
+    };
     const reply = await send(write, { ...app.cookie, ...FOREIGN['a form of another site'] });
     expect([reply.status, reply.headers.get('location')]).toEqual([303, '/driver']);
   });
@@ -113,10 +121,13 @@ describe('writes from other places (T-HX1)', () => {
 async function requestWithHost(port: number, headers: Record<string, string>): Promise<number> {
   const { request } = await import('node:http');
   const { promise, resolve, reject } = Promise.withResolvers<number>();
-  const sent = request({ port, method: 'POST', path: '/api/notes', headers: { ...headers, 'content-type': 'application/json' } }, (reply) => {
-    reply.resume();
-    resolve(reply.statusCode ?? 0);
-  });
+  const sent = request(
+    { port, method: 'POST', path: '/api/notes', headers: { ...headers, 'content-type': 'application/json' } },
+    (reply) => {
+      reply.resume();
+      resolve(reply.statusCode ?? 0);
+    },
+  );
   sent.on('error', reject);
   sent.end('{"body":"x"}');
   return promise;

@@ -22,9 +22,9 @@ describe('the registry of doors', () => {
   });
 
   it('does not start with two routes of one name, or one path', () => {
-    expect(() => createRouteTable([route({ ...base, name: 'a', path: '/a' }), route({ ...base, name: 'a', path: '/b' })])).toThrow(
-      /Two routes are named a/,
-    );
+    expect(() =>
+      createRouteTable([route({ ...base, name: 'a', path: '/a' }), route({ ...base, name: 'a', path: '/b' })]),
+    ).toThrow(/Two routes are named a/);
     const twins = [
       route({ ...base, name: 'a', path: '/x/:id', params: z.strictObject({ id: z.string() }) }),
       route({ ...base, name: 'b', path: '/x/:name', params: z.strictObject({ name: z.string() }) }),
@@ -93,7 +93,17 @@ describe('a request at a door', () => {
     expect(await ask(SOME_ID)).toEqual([200, undefined]);
     const absent = await ask('01a1fd19-ed55-7256-8a7e-d392a71636c9');
     expect(absent[0]).toBe(404);
-    for (const id of ['1', 'x'.repeat(5_000), '%00', '%ff', '%', "'%20or%201=1--", `${SOME_ID}%00`, '..%2f..%2fetc', SOME_ID.slice(1)]) {
+    for (const id of [
+      '1',
+      'x'.repeat(5_000),
+      '%00',
+      '%ff',
+      '%',
+      "'%20or%201=1--",
+      `${SOME_ID}%00`,
+      '..%2f..%2fetc',
+      SOME_ID.slice(1),
+    ]) {
       expect(await ask(id)).toEqual(absent);
     }
   });
@@ -161,7 +171,12 @@ describe('a request at a door', () => {
       {
         level: 'debug',
         message: 'request',
-        fields: { requestId: reply.headers.get('x-request-id'), route: 'notes.page', status: 200, ms: expect.any(Number) },
+        fields: {
+          requestId: reply.headers.get('x-request-id'),
+          route: 'notes.page',
+          status: 200,
+          ms: expect.any(Number),
+        },
       },
     ]);
   });

@@ -74,7 +74,9 @@ export function smallRoutes(effects: unknown[]): Route[] {
       body: Note,
       handle(_scope, { body, isFragment }) {
         did(body);
-        return isFragment ? fragment(stream.append('#notes', `<li>${escapeHtml(body.body)}</li>`)) : seeOther('/notes/done');
+        return isFragment
+          ? fragment(stream.append('#notes', `<li>${escapeHtml(body.body)}</li>`))
+          : seeOther('/notes/done');
       },
     }),
     route({
@@ -144,7 +146,9 @@ export function smallRoutes(effects: unknown[]): Route[] {
       params: z.strictObject({ word: z.string().max(100) }),
       query: z.strictObject({ q: z.string().max(500).optional() }),
       handle: (_scope, { query, reader }) =>
-        page(`<!doctype html><html lang="${reader.language}"><p>${escapeHtml(query.q ?? '')}</p>${'<b>x</b>'.repeat(300)}`),
+        page(
+          `<!doctype html><html lang="${reader.language}"><p>${escapeHtml(query.q ?? '')}</p>${'<b>x</b>'.repeat(300)}`,
+        ),
     }),
     route({
       name: 'notes.away',
@@ -199,7 +203,14 @@ export function smallRoutes(effects: unknown[]): Route[] {
     }),
     route({ name: 'agents', method: 'GET', path: '/api/agents', policy: agents, face: 'json', handle: () => json({}) }),
     route({ name: 'hidden', method: 'GET', path: '/api/hidden', policy: hidden, face: 'json', handle: () => json({}) }),
-    route({ name: 'desk', method: 'GET', path: '/admin/desk', policy: signedIn, face: 'page', handle: () => page('<p>') }),
+    route({
+      name: 'desk',
+      method: 'GET',
+      path: '/admin/desk',
+      policy: signedIn,
+      face: 'page',
+      handle: () => page('<p>'),
+    }),
     route({
       name: 'sso',
       method: 'POST',
@@ -216,7 +227,8 @@ export function smallRoutes(effects: unknown[]): Route[] {
       path: '/api/who',
       policy: everybody,
       face: 'json',
-      handle: ({ actor }, { clientAddress, reader }) => json({ id: actor.id, clientAddress, language: reader.language }),
+      handle: ({ actor }, { clientAddress, reader }) =>
+        json({ id: actor.id, clientAddress, language: reader.language }),
     }),
     route({
       name: 'events',
