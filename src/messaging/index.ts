@@ -48,9 +48,12 @@ export type {
   MessagesChanged,
   MessagingEvent,
 } from './events.ts';
+export { type Live, type LiveDeps, openLive } from './live/live.ts';
+export { type ParticipantView, participantView } from './live/participants.ts';
 export { appendInTransaction } from './messages/append-in-transaction.ts';
 export { type AppendedListener, type Appender, createAppender } from './messages/append-messages.ts';
 export type { OwnMessage } from './messages/change-message.ts';
+export { messageFrame } from './messages/message.broadcasts.ts';
 export { deleteMessage } from './messages/delete-message.ts';
 export { editMessage } from './messages/edit-message.ts';
 export { Message, type SenderType } from './messages/message.entity.ts';

@@ -61,6 +61,8 @@ interface Room {
 /** Rooms of one tenant; a room's name means nothing without its tenant. */
 interface TenantRooms {
   readonly rooms: Map<string, Room>;
+  /** How many subscribers there are in all rooms of a kind. */
+  readonly kinds: Map<string, number>;
   /** How many subscribers follow all logs of a kind. */
   readonly followers: Map<string, { count: number; seeded: Promise<void> }>;
 }
@@ -188,6 +190,7 @@ export class Hub {
       isFollower: false,
     };
     room.subscribers.add(subscriber);
+    this.#count(room, 1);
     mine.set(name, subscriber);
     try {
       const allowed = await found.kind.open(connection.actor, found.id);
@@ -209,6 +212,12 @@ export class Hub {
     }
   }
 
+  /** Whether this actor would be let into a room now, for doors that must answer before anything is opened. */
+  async mayHear(actor: Actor, name: string): Promise<boolean> {
+    const found = this.#find(name);
+    return found !== null && (await found.kind.open(actor, found.id)) !== null;
+  }
+
   /** True when the connection hears the room now. */
   isIn(connection: Connection, name: string): boolean {
     return this.#connections.get(connection)?.get(name)?.isLive ?? false;
@@ -225,6 +234,11 @@ export class Hub {
   /** True when somebody on this node is in the room, so that a telling is worth making. */
   hasListeners(tenantId: string, name: string): boolean {
     return (this.#tenants.get(tenantId)?.rooms.get(name)?.subscribers.size ?? 0) > 0;
+  }
+
+  /** True when somebody of this tenant is in any room of the kind on this node. */
+  hasKind(tenantId: string, kind: string): boolean {
+    return (this.#tenants.get(tenantId)?.kinds.get(kind) ?? 0) > 0;
   }
 
   /** True when changes of this log interest anybody on this node. */
@@ -565,8 +579,14 @@ export class Hub {
     subscriber.isCancelled = true;
     const { room } = subscriber;
     room.subscribers.delete(subscriber);
+    this.#count(room, -1);
     if (room.kind.follows && subscriber.isFollower) this.#unfollow(room.tenantId, room.kind.follows);
     this.#dropIfEmpty(room);
+  }
+
+  #count(room: Room, change: 1 | -1): void {
+    const { kinds } = this.#tenant(room.tenantId);
+    kinds.set(room.kind.kind, (kinds.get(room.kind.kind) ?? 0) + change);
   }
 
   #dropIfEmpty(room: Room): void {
@@ -612,7 +632,7 @@ export class Hub {
   #tenant(tenantId: string): TenantRooms {
     const known = this.#tenants.get(tenantId);
     if (known) return known;
-    const tenant: TenantRooms = { rooms: new Map(), followers: new Map() };
+    const tenant: TenantRooms = { rooms: new Map(), kinds: new Map(), followers: new Map() };
     this.#tenants.set(tenantId, tenant);
     return tenant;
   }

@@ -1,0 +1,341 @@
+import { ADMIN, type Person, User } from '../../identity/index.ts';
+import type { Database, DomainEvent, Log } from '../../platform/database/index.ts';
+import { NotFound } from '../../platform/errors/index.ts';
+import type { Hub } from '../../platform/realtime/index.ts';
+import type { Views } from '../../platform/views/index.ts';
+import { systemActor } from '../../tenancy/index.ts';
+import { mayRead } from '../conversations/access-conversation.ts';
+import { Conversation } from '../conversations/conversation.entity.ts';
+import { type ConversationView, conversationView } from '../conversations/conversation.view.ts';
+import { conversationKind } from '../conversations/conversation-kinds.ts';
+import type { ConversationRead, MessagingEvent } from '../events.ts';
+import { type Audience, messageView } from '../messages/message.view.ts';
+import type { StoredMessage } from '../messages/stored-message.ts';
+import { changeOf, conversationRoom, conversationRoomKind, type MessageChange } from './conversation.room.ts';
+import { createFactsMemory } from './conversation-facts.ts';
+import { changedFragment, reloadFragment, seenFragment, typingFragment } from './fragments.ts';
+import { personRoom, personRoomKind, SUPPORT_ROOM, staffRoomKind, supportRoomKind } from './other-rooms.ts';
+import { type Mark, participantView, readMarks } from './participants.ts';
+import { createTyping, type Writer } from './typing.ts';
+
+/** What the live part of messaging is made from. */
+export interface LiveDeps {
+  readonly hub: Hub;
+  readonly database: Database;
+  readonly views: Views;
+  readonly log: Log;
+  /** IANA zone of the tenant, from memory. */
+  timeZone(tenantId: string): string;
+}
+
+/** The way from what is stored to who is there. */
+export interface Live {
+  /** For `appender.onAppended`: new messages, after their commit. */
+  appended(messages: readonly StoredMessage[]): void;
+  /** For domain events after commit; those of other wings are ignored. */
+  heard(event: DomainEvent): void;
+  /**
+   * Somebody writes, or has stopped. Told to the others in the conversation at most once a second, never repeated.
+   * @throws NotFound when the conversation is not there or they may not answer in it.
+   */
+  typing(person: Person, conversationId: string, isTyping: boolean): Promise<Writer>;
+  close(): void;
+}
+
+/** What lines of the log mean for the state; frames follow from the lines, so a node that only reads makes them too. */
+const STATE_FRAMES: Readonly<Record<string, 'conversation:assign' | 'conversation:close' | 'conversation:reopen'>> = {
+  assigned: 'conversation:assign',
+  released: 'conversation:assign',
+  transferred: 'conversation:assign',
+  closed: 'conversation:close',
+  reopened: 'conversation:reopen',
+};
+
+/** What pages are told of a list or a badge gathers this long: one frame for many messages. */
+const GATHER_MS = 150;
+/** A conversation that was told as started is remembered this long, because two things may tell of it. */
+const STARTED_MEMORY_MS = 60_000;
+
+/** Registers messaging's rooms with the hub and connects them with what happens. */
+export function openLive(deps: LiveDeps): Live {
+  const { hub, database, log } = deps;
+  const facts = createFactsMemory(database);
+  const broadcasts = { views: deps.views, epoch: hub.epoch, timeZone: deps.timeZone };
+  const typing = createTyping(tellTyping);
+  const gathered = new Map<string, Map<string, string>>();
+  const badges = new Map<string, NodeJS.Timeout>();
+  const started = new Set<string>();
+
+  hub.register(staffRoomKind(facts));
+  hub.register(conversationRoomKind({ ...broadcasts, database, facts, delivered, heard: noteHeard }));
+  hub.register(supportRoomKind());
+  hub.register(personRoomKind({ heard: (tenantId, userId) => tellBadge(tenantId, userId) }));
+
+  function appended(messages: readonly StoredMessage[]): void {
+    changed(messages);
+    for (const { senderType, tenantId, conversationId } of messages) {
+      if (senderType === 'admin') badgeOfOwner(tenantId, conversationId);
+    }
+  }
+
+  function heard(event: DomainEvent): void {
+    if (!isMessagingEvent(event)) return;
+    // `conversation:state` needs nothing here: its frames follow from the line in the log
+    if (event.type === 'messages:appended') appended(event.messages);
+    else if (event.type === 'messages:changed') changed(event.messages);
+    else if (event.type === 'conversation:read') readHere(event);
+    else if (event.type === 'conversation:started') {
+      hub.note(event.tenantId, conversationRoom(event.conversationId), 'started');
+      tellStarted(event.tenantId, event.conversationId);
+    }
+  }
+
+  function changed(messages: readonly StoredMessage[]): void {
+    for (const message of messages) {
+      hub.changed(message.tenantId, conversationRoom(message.conversationId), [changeOf(broadcasts, message)]);
+    }
+  }
+
+  /** On every node, after changes of a conversation went out there. */
+  function delivered(tenantId: string, id: string, changes: readonly MessageChange[], after: number): void {
+    const deskIsOpen = hub.hasKind(tenantId, SUPPORT_ROOM);
+    const frames = new Set<(typeof STATE_FRAMES)[string]>();
+    for (const { message } of changes) {
+      const frame = message.event && message.firstVersion > after ? STATE_FRAMES[message.event] : undefined;
+      if (frame) frames.add(frame);
+      if (deskIsOpen && message.firstVersion > after) {
+        if (message.seq === 1) tellStarted(tenantId, id);
+        tellDesk(tenantId, message);
+      }
+    }
+    if (frames.size > 0) work(tellState(tenantId, id, [...frames]));
+  }
+
+  function tellDesk(tenantId: string, message: StoredMessage): void {
+    hub.tell(tenantId, SUPPORT_ROOM, {
+      encode: (viewer, room) =>
+        viewer.format === 'html'
+          ? null
+          : `{"type":"message:new","room":"${room}","message":${JSON.stringify(messageView(message, 'staff'))}}`,
+    });
+    gatherForPages(tenantId, message.conversationId, 'message:new');
+  }
+
+  /** Pages of the desk learn which rows changed; they ask for them with their own filters. */
+  function gatherForPages(tenantId: string, conversationId: string, what: string): void {
+    if (!hub.hasKind(tenantId, SUPPORT_ROOM)) return;
+    const waiting = gathered.get(tenantId);
+    if (waiting) {
+      waiting.set(conversationId, what);
+      return;
+    }
+    gathered.set(tenantId, new Map([[conversationId, what]]));
+    setTimeout(() => {
+      const changed = [...(gathered.get(tenantId) ?? [])];
+      gathered.delete(tenantId);
+      const text = changed.map(([id, reason]) => changedFragment(id, reason)).join('');
+      hub.tell(tenantId, SUPPORT_ROOM, { encode: ({ format }) => (format === 'html' ? text : null) });
+    }, GATHER_MS).unref();
+  }
+
+  async function tellState(tenantId: string, id: string, types: readonly string[]): Promise<void> {
+    const conversation = await load(tenantId, id);
+    if (!conversation) return;
+    const views = viewsOf(conversation);
+    for (const type of types) {
+      hub.tell(tenantId, conversationRoom(id), {
+        encode: ({ format, audience }, room) =>
+          format === 'html'
+            ? reloadFragment('#conversation-state')
+            : JSON.stringify({ type, room, conversation: views[audience] }),
+      });
+      tellDeskOfState(tenantId, type, views.staff);
+    }
+    if (conversation.openedBy) tellBadge(tenantId, conversation.openedBy);
+  }
+
+  function tellDeskOfState(tenantId: string, type: string, conversation: ConversationView): void {
+    hub.tell(tenantId, SUPPORT_ROOM, {
+      encode: ({ format }, room) => (format === 'html' ? null : JSON.stringify({ type, room, conversation })),
+    });
+    gatherForPages(tenantId, conversation.id, type);
+  }
+
+  /** Two things tell of a start, the event and the first line of the log; whichever comes first is enough. */
+  function tellStarted(tenantId: string, id: string): void {
+    if (started.has(id)) return;
+    started.add(id);
+    setTimeout(() => started.delete(id), STARTED_MEMORY_MS).unref();
+    work(
+      load(tenantId, id).then((conversation) => {
+        if (!conversation) return;
+        const views = viewsOf(conversation);
+        tellDeskOfState(tenantId, 'conversation:start', views.staff);
+        if (!conversation.openedBy) return;
+        hub.tell(tenantId, personRoom(conversation.openedBy), {
+          encode: ({ format }, room) =>
+            format === 'html'
+              ? reloadFragment('#unread-badge')
+              : JSON.stringify({ type: 'conversation:start', room, conversation: views.user }),
+        });
+      }),
+    );
+  }
+
+  function readHere(event: ConversationRead): void {
+    const { tenantId, conversationId, participantId, participantName, side, seq, counts } = event;
+    tellRead(tenantId, conversationId, { userId: participantId, name: participantName, side, seq, counts });
+    hub.note(tenantId, conversationRoom(conversationId), `read ${participantId}`);
+    if (side === 'user') hub.note(tenantId, personRoom(participantId), 'badge');
+  }
+
+  function tellRead(tenantId: string, conversationId: string, mark: Mark): void {
+    const { userId, name, side, seq, counts } = mark;
+    hub.tell(tenantId, conversationRoom(conversationId), {
+      encode({ format, audience }, room) {
+        if (audience === 'user' && !counts) return null;
+        const isOtherSide = side === (audience === 'staff' ? 'user' : 'admin');
+        if (format === 'html') return isOtherSide ? seenFragment(seq) : null;
+        const participant = participantView(audience, { id: userId, side, name });
+        return JSON.stringify({ type: 'message:read', room, participant, seq });
+      },
+    });
+    if (side === 'user') tellBadge(tenantId, userId);
+    if (counts) gatherForPages(tenantId, conversationId, 'message:read');
+  }
+
+  function tellTyping(
+    { id, tenantId }: { readonly id: string; readonly tenantId: string },
+    writer: Writer,
+    isTyping: boolean,
+  ): void {
+    typingHere(tenantId, id, writer, isTyping);
+    hub.note(tenantId, conversationRoom(id), `typing ${writer.id} ${isTyping ? 1 : 0}`);
+  }
+
+  function typingHere(tenantId: string, id: string, writer: Writer, isTyping: boolean): void {
+    hub.tell(tenantId, conversationRoom(id), {
+      isFor: ({ actor }) => actor.id !== writer.id,
+      encode: ({ format, audience }, room) =>
+        format === 'html'
+          ? typingFragment(writer.name, writer.side, isTyping)
+          : JSON.stringify({ type: 'typing', room, participant: participantView(audience, writer), isTyping }),
+    });
+  }
+
+  /** A note names who; what is told is read here, so that nobody can make others see what is not so. */
+  function noteHeard(tenantId: string, id: string, note: string): void {
+    const [what, userId = '', value] = note.split(' ');
+    if (what === 'started') tellStarted(tenantId, id);
+    if (!hub.hasListeners(tenantId, conversationRoom(id)) || !/^[0-9a-f-]{36}$/.test(userId)) return;
+    if (what === 'read') work(markOf(tenantId, id, userId).then((mark) => mark && tellRead(tenantId, id, mark)));
+    if (what === 'typing') {
+      work(writerOf(tenantId, id, userId).then((writer) => writer && typingHere(tenantId, id, writer, value === '1')));
+    }
+  }
+
+  async function markOf(tenantId: string, id: string, userId: string): Promise<Mark | undefined> {
+    return database.withScope({ id: tenantId, slug: '' }, systemActor(tenantId), async (scope) => {
+      const conversation = await scope.em.findOne(Conversation, { id });
+      if (!conversation) return undefined;
+      const [mark] = await readMarks(scope, conversation, userId);
+      return mark;
+    });
+  }
+
+  /** The user who opened it, or an admin of the tenant; their name as it stands in the database. */
+  async function writerOf(tenantId: string, id: string, userId: string): Promise<Writer | null> {
+    const found = await facts.find(tenantId, id);
+    if (!found) return null;
+    const user = await database.withScope({ id: tenantId, slug: '' }, systemActor(tenantId), (scope) =>
+      scope.em.findOne(User, { id: userId }),
+    );
+    if (!user || (user.userType !== ADMIN && found.openedBy !== userId)) return null;
+    return { id: userId, name: user.name, side: user.userType === ADMIN ? 'admin' : 'user' };
+  }
+
+  /** The owner's badge counts others' messages; other nodes may have the owner's page. */
+  function badgeOfOwner(tenantId: string, conversationId: string): void {
+    const known = facts.known(tenantId, conversationId);
+    if (known) badgeOf(tenantId, known.openedBy);
+    else work(facts.find(tenantId, conversationId).then((found) => badgeOf(tenantId, found?.openedBy)));
+  }
+
+  function badgeOf(tenantId: string, userId: string | null | undefined): void {
+    if (!userId) return;
+    hub.note(tenantId, personRoom(userId), 'badge');
+    tellBadge(tenantId, userId);
+  }
+
+  function tellBadge(tenantId: string, userId: string): void {
+    const key = `${tenantId} ${userId}`;
+    if (badges.has(key) || !hub.hasListeners(tenantId, personRoom(userId))) return;
+    badges.set(
+      key,
+      setTimeout(() => {
+        badges.delete(key);
+        work(
+          unreadOf(tenantId, userId).then((unread) =>
+            hub.tell(tenantId, personRoom(userId), {
+              encode: ({ format }, room) =>
+                format === 'html' ? reloadFragment('#unread-badge') : JSON.stringify({ type: 'badge', room, unread }),
+            }),
+          ),
+        );
+      }, GATHER_MS).unref(),
+    );
+  }
+
+  async function unreadOf(tenantId: string, userId: string): Promise<number> {
+    const own = await database.withScope({ id: tenantId, slug: '' }, systemActor(tenantId), (scope) =>
+      scope.em.find(
+        Conversation,
+        { openedBy: userId, unreadByUser: { $gt: 0 } },
+        { fields: ['unreadByUser'], limit: 100 },
+      ),
+    );
+    return own.reduce((sum, one) => sum + one.unreadByUser, 0);
+  }
+
+  async function load(tenantId: string, id: string): Promise<Conversation | null> {
+    const conversation = await database.withScope({ id: tenantId, slug: '' }, systemActor(tenantId), (scope) =>
+      scope.em.findOne(Conversation, { id }),
+    );
+    if (conversation) facts.remember(conversation);
+    return conversation;
+  }
+
+  function work(promise: Promise<unknown>): void {
+    promise.catch((error: unknown) =>
+      log.warn({ err: error }, 'a hint could not be told; pages find out by their GET'),
+    );
+  }
+
+  return {
+    appended,
+    heard,
+    async typing(person, conversationId, isTyping) {
+      const found = await facts.find(person.tenantId, conversationId);
+      if (!found || !mayRead(person, found) || !conversationKind(found.kind)?.mayAnswer(person)) throw new NotFound();
+      const writer = { id: person.id, side: person.side, name: person.name };
+      typing.set(found, writer, isTyping);
+      return writer;
+    },
+    close() {
+      typing.close();
+      for (const timer of badges.values()) clearTimeout(timer);
+    },
+  };
+}
+
+function viewsOf(conversation: Conversation): Record<Audience, ConversationView> {
+  return {
+    user: conversationView(conversation, { side: 'user' }),
+    staff: conversationView(conversation, { side: 'admin' }),
+  };
+}
+
+/** Events are told by type; messaging's own have these prefixes. */
+function isMessagingEvent(event: DomainEvent): event is MessagingEvent {
+  return event.type.startsWith('messages:') || event.type.startsWith('conversation:');
+}

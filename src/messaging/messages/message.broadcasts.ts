@@ -1,0 +1,56 @@
+import type { Change, Viewer } from '../../platform/realtime/index.ts';
+import { cursorText } from '../../platform/realtime/index.ts';
+import { stream, type Views } from '../../platform/views/index.ts';
+import { type Audience, messageView, type ReadMarks } from './message.view.ts';
+import type { StoredMessage } from './stored-message.ts';
+
+/** What turning a message into frames needs. */
+export interface BroadcastDeps {
+  readonly views: Views;
+  /** Names this database's history, in every cursor. */
+  readonly epoch: string;
+  /** IANA zone of the tenant: frames are made once for all, so their times are the tenant's. */
+  timeZone(tenantId: string): string;
+}
+
+/**
+ * A message on its way to everybody in the room: for programs the view of the contract as JSON, for pages the partial
+ * `_message` with its place in the list and the log's new cursor. `marks` when it may have been read already.
+ */
+export function messageChange(deps: BroadcastDeps, message: StoredMessage, marks?: ReadMarks): Change {
+  return {
+    version: message.version,
+    ...(message.originConnectionId ? { originConnectionId: message.originConnectionId } : {}),
+    encode(viewer, room, after) {
+      if (viewer.format === 'html') return messageFragment(deps, message, viewer, room, marks);
+      return messageFrame(message, viewer.audience, room, after, marks);
+    },
+  };
+}
+
+/** `message:new` or, for who has had it before, `message:changed`. The room's name is one that we parsed ourselves. */
+export function messageFrame(
+  message: StoredMessage,
+  audience: Audience,
+  room: string,
+  after: number,
+  marks?: ReadMarks,
+): string {
+  const type = message.firstVersion > after ? 'message:new' : 'message:changed';
+  return `{"type":"${type}","room":"${room}","message":${JSON.stringify(messageView(message, audience, marks))}}`;
+}
+
+function messageFragment(
+  deps: BroadcastDeps,
+  message: StoredMessage,
+  viewer: Viewer,
+  room: string,
+  marks?: ReadMarks,
+): string {
+  // the viewer's language is one of ours: the gate chose it
+  const language = viewer.language as 'en' | 'bn';
+  const show = deps.views.for({ language, zone: deps.timeZone(message.tenantId) });
+  const html = show.partial('/messaging/_message', { message: messageView(message, viewer.audience, marks) });
+  const cursor = cursorText(deps.epoch, message.version);
+  return `${stream.upsert('#messages', html, { key: 'data-seq' })}<hx-cursor room="${room}" at="${cursor}"></hx-cursor>`;
+}
