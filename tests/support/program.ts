@@ -93,7 +93,7 @@ export function run(command: string, args: readonly string[], options: RunOption
   const { cwd = ROOT, env = {}, ...user } = options;
   const child = spawn(command, args, {
     cwd,
-    env: { PATH: MACHINE_PATH, HOME: '/nonexistent', npm_config_cache: join(tmpdir(), 'safego-npm-cache'), ...env },
+    env: { PATH: MACHINE_PATH, HOME: '/nonexistent', npm_config_logs_max: '0', ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
     ...user,
   });
@@ -159,28 +159,25 @@ export function folder(name = 'safego start'): Folder {
   return { path, remove: () => rmSync(path, { recursive: true, force: true, maxRetries: 3 }) };
 }
 
-/**
- * The files of this repository as a fresh clone would have them, in `into`. Its `node_modules` are ours, linked: by one
- * symbolic link, or file by file (`own`) for a user who may not enter our folder.
- */
-export function cloneInto(into: string, modules: 'linked' | 'own' | 'none' = 'linked'): string {
+/** The files of this repository as a fresh clone would have them, in `into`, with our `node_modules` unless told not to. */
+export function cloneInto(into: string, { modules = true } = {}): string {
   mkdirSync(into, { recursive: true });
   const files = execFileSync('git', ['ls-files', '-co', '--exclude-standard', '-z'], { cwd: ROOT, encoding: 'utf8' });
   for (const file of files.split('\0')) {
     if (file && existsSync(join(ROOT, file))) cpSync(join(ROOT, file), join(into, file));
   }
-  if (modules === 'linked') symlinkSync(join(ROOT, 'node_modules'), join(into, 'node_modules'));
-  if (modules === 'own') {
-    const from = join(ROOT, 'node_modules');
-    const to = join(into, 'node_modules');
-    try {
-      execFileSync('cp', ['-al', from, to], { stdio: 'ignore' });
-    } catch {
-      // Another file system: no hard links between them.
-      execFileSync('cp', ['-a', from, into]);
-    }
-  }
+  if (modules) symlinkSync(join(ROOT, 'node_modules'), join(into, 'node_modules'));
   return into;
+}
+
+/** Gives a clone `node_modules` for a user who may not enter ours: the same files by hard links, so never chown them. */
+export function linkModules(into: string): void {
+  try {
+    execFileSync('cp', ['-al', join(ROOT, 'node_modules'), into], { stdio: 'ignore' });
+  } catch {
+    // Another file system: no hard links between them.
+    execFileSync('cp', ['-a', join(ROOT, 'node_modules'), into]);
+  }
 }
 
 /** The PostgreSQL that runs over a data folder, as its own file says; undefined when none does. */
