@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { z } from 'zod';
 import { createRouteTable, json, type Policy, type Route, route } from '../../src/platform/http/index.ts';
-import { type SmallApp, SOME_ID, startSmallApp } from './small-app.ts';
+import { jsonOf, type SmallApp, SOME_ID, startSmallApp } from './small-app.ts';
 
 const open: Policy = { name: 'open', needsSession: false, check: () => 'ok' };
 const base = { method: 'GET', policy: open, face: 'json', handle: () => json({}) } as const;
@@ -87,7 +87,7 @@ describe('a request at a door', () => {
   it('gives a wrong id the same 404 as one that does not exist', async () => {
     const ask = async (id: string) => {
       const reply = await fetch(`${app.url}/api/notes/${id}`, { headers: app.bearer });
-      const { error } = await reply.json();
+      const { error } = await jsonOf(reply);
       return [reply.status, error];
     };
     expect(await ask(SOME_ID)).toEqual([200, undefined]);
@@ -156,7 +156,7 @@ describe('a request at a door', () => {
   it('adds what a client needs to go on to the error', async () => {
     const reply = await fetch(`${app.url}/api/conflict`, { method: 'POST' });
     expect(reply.status).toBe(409);
-    expect((await reply.json()).error).toEqual({
+    expect((await jsonOf(reply)).error).toEqual({
       code: 'another_open',
       message: 'Another one is open.',
       conversationId: SOME_ID,
@@ -184,7 +184,7 @@ describe('a request at a door', () => {
   it('chooses the language by cookie, then by browser', async () => {
     const language = async (headers: Record<string, string>) => {
       const reply = await fetch(`${app.url}/api/who`, { headers });
-      return (await reply.json()).language;
+      return (await jsonOf(reply)).language;
     };
     expect(await language({ 'accept-language': 'fr' })).toBe('en');
     expect(await language({ 'accept-language': 'fr, en;q=0.5, bn-BD;q=0.8' })).toBe('bn');

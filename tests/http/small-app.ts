@@ -305,6 +305,12 @@ export async function startSmallApp(
   };
 }
 
+/** The JSON of an answer, read by tests that say themselves what must be in it. */
+export async function jsonOf(reply: Response): Promise<Record<string, unknown>> {
+  // every JSON answer of the app is an object
+  return (await reply.json()) as Record<string, unknown>;
+}
+
 function fakeDatabase(isAlive: () => boolean): AppDeps['database'] {
   const database = {
     withScope: (tenant: unknown, actor: unknown, work: (scope: unknown) => unknown) =>
