@@ -42,11 +42,15 @@ export interface ApiApp {
   newTenant(): Promise<TestTenant>;
   /** A caller of `home`, or of another tenant. */
   as(handle: Handle, tenant?: TestTenant): Promise<Caller>;
-  nobody: Caller;
+  readonly nobody: Caller;
+  /** Whoever holds this session token. */
+  withToken(token: string): Caller;
   /** Reads what an own SQL statement changed in tenants, settings and sessions. */
   refresh(): Promise<void>;
   stop(): Promise<void>;
 }
+
+const NOBODY: TestPerson = { id: '', handle: 'rahim', userType: '', name: '', email: '' };
 
 const quiet = { info() {}, warn() {}, debug() {}, error: (...told: unknown[]) => console.error(...told) };
 
@@ -91,7 +95,8 @@ export async function startApiApp(): Promise<ApiApp> {
       const session = await tenant.signIn(handle);
       return caller(base, session.person, session.bearer);
     },
-    nobody: caller(base, { id: '', handle: 'rahim', userType: '', name: '', email: '' }, {}),
+    nobody: caller(base, NOBODY, {}),
+    withToken: (token) => caller(base, NOBODY, { authorization: `Bearer ${token}` }),
     async refresh() {
       await tenancy.refresh();
       await identity.refresh();
