@@ -15,6 +15,11 @@ export function cpuSeconds(pid: number): number {
   return seconds;
 }
 
+/** The parent of a process; 0 where there is no /proc. */
+export function parentOf(pid: number): number {
+  return readdirStats().get(pid)?.parent ?? 0;
+}
+
 function readdirStats(): Map<number, { parent: number; seconds: number }> {
   const stats = new Map<number, { parent: number; seconds: number }>();
   for (const name of listProc()) {

@@ -2,12 +2,14 @@
  * `npm run bench`: our figures as ratios against the raw limits measured in the same run, on a private PostgreSQL with
  * fsync on. Prints a table and, as the last line, the same as JSON.
  */
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { cpus, tmpdir } from 'node:os';
 import { join } from 'node:path';
+import pg from 'pg';
 import { openEmbeddedPostgres } from '../../src/platform/database/embedded-postgres.ts';
 import { migrate } from '../../src/platform/database/index.ts';
 import { measureAppending } from './append.bench.ts';
+import { parentOf } from './cpu.ts';
 import { type Figure, ratio, table } from './figures.ts';
 import { measureIsolation } from './isolation.bench.ts';
 import { measurePage, preparePage } from './page.bench.ts';
@@ -28,7 +30,7 @@ try {
 
 async function measure(): Promise<Figure[]> {
   const { url, adminUrl } = postgres;
-  const where = { url, adminUrl, pid: postmasterPid() };
+  const where = { url, adminUrl, pid: await postmasterPid(adminUrl) };
   await migrate({ url, entities: [], log: quiet });
   const product = await startProduct(url, dataDir);
   try {
@@ -56,11 +58,12 @@ async function measure(): Promise<Figure[]> {
   }
 }
 
-/** First line of postmaster.pid (PostgreSQL manual, 19.3). */
-function postmasterPid(): number {
-  try {
-    return Number(readFileSync(join(dataDir, 'postgres/data/postmaster.pid'), 'utf8').split('\n')[0]);
-  } catch {
-    return 0; // Its folder lies elsewhere (root without user namespaces): its CPU time is not shown.
-  }
+/** The postmaster is the parent of every connection's process. */
+async function postmasterPid(adminUrl: string): Promise<number> {
+  const client = new pg.Client({ connectionString: adminUrl });
+  await client.connect();
+  const { rows } = await client.query<{ pid: number }>('select pg_backend_pid() as pid');
+  const postmaster = parentOf(rows[0]?.pid ?? 0);
+  await client.end();
+  return postmaster;
 }

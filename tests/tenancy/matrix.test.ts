@@ -152,11 +152,16 @@ async function send(
   });
   const isStream = answer.headers.get('content-type')?.startsWith('text/event-stream');
   const text = isStream ? await firstOfStream(answer) : await answer.text();
+  const requestId = answer.headers.get('x-request-id') ?? '<none>';
   const head = [...answer.headers]
     .filter(([name]) => !['date', 'x-request-id', 'set-cookie', 'etag', 'content-length'].includes(name))
     .map(([name, value]) => `${name}: ${value}`);
   const raw = [answer.status, ...[...answer.headers].map(([name, value]) => `${name}: ${value}`), text].join('\n');
-  return { status: answer.status, told: neutral([answer.status, ...head, text].join('\n'), ids), raw };
+  return {
+    status: answer.status,
+    told: neutral([answer.status, ...head, text.replaceAll(requestId, '<request>')].join('\n'), ids),
+    raw,
+  };
 }
 
 /** What an event stream says in its first moments. */
@@ -173,8 +178,14 @@ async function firstOfStream(answer: Response): Promise<string> {
 function neutral(text: string, ids: readonly string[]): string {
   return ids
     .reduce((so, id) => so.replaceAll(id, '<id>'), text)
-    .replace(/"requestId":"[^"]*"/g, '"requestId":"<request>"')
     .replace(/[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}/g, '<uuid>');
+}
+
+/** Where two answers part, short enough to read. */
+function firstDifference(one: string, other: string): string {
+  const at = [...one].findIndex((letter, index) => letter !== other[index]);
+  const from = Math.max(0, at - 40);
+  return `${JSON.stringify(one.slice(from, at + 120))} beside ${JSON.stringify(other.slice(from, at + 120))}`;
 }
 
 function idsFor(slots: readonly Slot[], pick: (slot: Slot) => string): Record<string, string> {
@@ -249,8 +260,7 @@ describe('over every route', () => {
           ];
           tried += 1;
           const what = `${person.who}: ${route.name} with ${real.map((slot) => `${slot.where}.${slot.name}`).join(', ')}`;
-          if (said.told !== twin.told)
-            wrong.push(`${what}: ${said.status} beside ${twin.status}\n${said.told}\n${twin.told}`);
+          if (said.told !== twin.told) wrong.push(`${what}: ${firstDifference(said.told, twin.told)}`);
           if (said.raw.includes(CANARY)) wrong.push(`${what}: says the canary`);
           if (said.status >= 500) wrong.push(`${what}: ${said.status}`);
         }

@@ -62,6 +62,7 @@ interface Schema {
   readonly default?: unknown;
   readonly minLength?: number;
   readonly minimum?: number;
+  readonly maxItems?: number;
   readonly anyOf?: readonly Schema[];
   readonly properties?: Readonly<Record<string, Schema>>;
   readonly required?: readonly string[];
@@ -115,7 +116,8 @@ function schemaOf(schema: z.ZodType | undefined): Schema {
 
 function looksLikeId(name: string, schema: Schema): boolean {
   const isUuid = ({ format, anyOf }: Schema): boolean => format === 'uuid' || (anyOf?.some(isUuid) ?? false);
-  return isUuid(schema) || /^id$|Ids?$/.test(name);
+  // A list that must be empty (attachments, until they are built) holds no id.
+  return isUuid(schema) || (/^id$|Ids?$/.test(name) && schema.maxItems !== 0);
 }
 
 /** Required fields, and the slots that were given; what a person would type first. */
