@@ -33,6 +33,8 @@ export interface SignInDeps {
 
 const DESK = '/admin/support-chat';
 const LOGIN = '/admin/login';
+/** How long the question "somebody else is signed in here" may stay unanswered. */
+const PENDING_MS = 10 * 60_000;
 /** A path of ours, or nothing; what leads elsewhere counts as nothing. */
 const Destination = z.string().max(2_000).default('');
 const Token = z.strictObject({ token: z.string().max(200) });
@@ -66,12 +68,12 @@ function hostRoutes({ identity, views, config }: SignInDeps): Route[] {
       crossSite: true,
       bodyKind: 'form',
       body: z.strictObject({ token: z.string().max(16_384), to: Destination }),
-      async handle({ actor }, { body, ctx }) {
+      async handle({ actor, now }, { body, ctx }) {
         const signedIn = await identity.signInByHost(body.token, 'browser');
         const isElsewhere = comesFromElsewhere(ctx.req.headers, config.publicUrl);
         if (!isElsewhere && !isSomebodyElse(actor, signedIn.user.id)) return enter(identity, actor, signedIn, body.to);
         return seeOther(`/sso?${new URLSearchParams({ to: body.to })}`, {
-          'Set-Cookie': [cookie.set(signedIn.token, signedIn.expiresAt, cookie.pendingName)],
+          'Set-Cookie': [cookie.set(signedIn.token, new Date(now.getTime() + PENDING_MS), cookie.pendingName)],
         });
       },
     }),

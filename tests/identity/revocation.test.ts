@@ -8,6 +8,7 @@ import {
   setUserStatus,
 } from '../../src/identity/index.ts';
 import { transact } from '../../src/platform/database/index.ts';
+import { Tenant } from '../../src/tenancy/index.ts';
 import { type Handle, newTenant, type TestSession, type TestTenant } from '../support/people.ts';
 import { get, type Node, openNode } from './node.ts';
 
@@ -112,6 +113,28 @@ test('100 sessions end within a second', async () => {
     )
     .toBe(0);
   expect(performance.now() - since).toBeLessThan(1_000);
+});
+
+test('somebody whom a send found stale is read again, also when memory has let go of them', async () => {
+  const session = await ours.signIn('lead');
+  const before = await here.identity.authenticate(session.token);
+  await ours.asPerson('owner', (scope) => setRoles(scope, session.person.id, ['support_lead', 'support_viewer']));
+  await here.identity.refresh();
+  const after = await here.identity.reload(before!);
+  expect([before?.accessVersion, after?.accessVersion]).toEqual([1, 2]);
+  await ours.asPerson('owner', (scope) => revokeSession(scope, session.person.id, session.sessionId));
+  expect(await here.identity.reload(after!)).toBe(null);
+});
+
+test('a suspended tenant is out within a second', async () => {
+  const other = await newTenant(here.database);
+  const session = await other.signIn('rahim');
+  await warm(session);
+  await other.asPerson('system', (scope) =>
+    scope.em.nativeUpdate(Tenant, { id: other.tenant.id }, { status: 'suspended' }),
+  );
+  const slowest = Math.max(...(await Promise.all([refusedAfter(here, session), refusedAfter(there, session)])));
+  expect(slowest).toBeLessThan(1_000);
 });
 
 test('listeners hear of each change once, when memory has let go already', async () => {

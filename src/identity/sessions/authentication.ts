@@ -20,7 +20,7 @@ export interface Authentication {
    * Rejects when the database is needed and does not answer.
    */
   authenticate(token: string | null | undefined): Promise<Person | null>;
-  /** The same session as the database has it now; for a `stale` access version. Null when it is gone. */
+  /** The session of somebody whom `authenticate` returned, as the database has it now; for a `stale` access version. Null when it is gone. */
   reload(person: Person): Promise<Person | null>;
   /**
    * Told of every change within a second of its commit, on every node, after this node's memory has let go of the
@@ -58,7 +58,6 @@ interface ChangeRow {
 }
 
 interface Held {
-  readonly hash: Buffer;
   readonly person: Person;
   readonly expiresAtMs: number;
 }
@@ -74,9 +73,11 @@ export async function openAuthentication(deps: {
   readonly clock?: () => number;
 }): Promise<Authentication> {
   const { database, tenancy, log, clock = Date.now } = deps;
-  /** By hash of the token, oldest use first. */
+  /** By hash of the token, oldest first. */
   const held = new Map<string, Held>();
   const keysOfUser = new Map<string, Set<string>>();
+  /** Of everybody who was let in, also when memory has let go of them; for `reload`. */
+  const hashOf = new WeakMap<Person, Buffer>();
   const listeners = new Set<(change: AccessChange) => void>();
   /** Told already; read again until no earlier transaction can still commit. */
   let seen = new Set<string>();
@@ -146,7 +147,8 @@ export async function openAuthentication(deps: {
     // so that settings and tenant are at hand for whoever serves this person
     const tenant = await tenancy.byId(row.tenant_id);
     if (!tenant) return null;
-    const entry = { hash, person: personOf(row, tenant.timeZone), expiresAtMs: row.expires_at.getTime() };
+    const entry = { person: personOf(row, tenant.timeZone), expiresAtMs: row.expires_at.getTime() };
+    hashOf.set(entry.person, hash);
     if (changes === changesBefore) hold(key, entry);
     return entry.person;
   }
@@ -167,14 +169,11 @@ export async function openAuthentication(deps: {
       }
       // settings are served without a query too, under the same promise
       await tenancy.ensureFresh();
-      return entry.person;
+      return tenancy.tenant(entry.person.tenantId).status === 'active' ? entry.person : null;
     },
     async reload(person) {
-      for (const key of keysOfUser.get(person.id) ?? []) {
-        const entry = held.get(key);
-        if (entry?.person.sessionId === person.sessionId) return ask(key, entry.hash);
-      }
-      return null;
+      const hash = hashOf.get(person);
+      return hash ? ask(hash.toString('base64'), hash) : null;
     },
     onAccessChange(listener) {
       listeners.add(listener);
