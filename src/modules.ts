@@ -2,7 +2,7 @@ import type { Server } from 'node:http';
 import { apiRoutes } from './api/index.ts';
 import { createApp, openAppViews } from './app.ts';
 import { chatRoutes, demoRoutes } from './chat/index.ts';
-import { signInRoutes } from './dashboard/sign-in.routes.ts';
+import { dashboardRoutes, signInRoutes } from './dashboard/index.ts';
 import { identityJobs, identityTasks, openIdentity, seedDemo } from './identity/index.ts';
 import { importsTasks } from './imports/index.ts';
 import { createAppender, type Messaging } from './messaging/index.ts';
@@ -70,6 +70,7 @@ export async function openModules({ config, database, log }: ModuleDeps): Promis
       ...apiRoutes({ messaging, tenancy, identity }),
       ...signInRoutes({ identity, tenancy, views, config }),
       ...(config.demo ? demoRoutes({ views }) : []),
+      ...dashboardRoutes({ views, messaging, tenancy, epoch }),
       ...chatRoutes({ views, messaging, tenancy, epoch }),
     ],
   });

@@ -133,6 +133,10 @@ safego.behaviour('live', (live) => {
     detail.status === 401 ? end(line.dataset.signedOut) : lost(),
   );
   live.addEventListener('htmx:sse:close', onClose);
+  // What a refused stream says is no news for the reader.
+  live.addEventListener('htmx:before:swap', (event) => {
+    if (event.detail.ctx.response?.status >= 400) event.preventDefault();
+  });
   // A stream that answers 401, or anything but a stream, is an ordinary response.
   live.addEventListener('htmx:after:request', ({ detail }) => {
     const status = detail.ctx.response.status;

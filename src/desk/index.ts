@@ -8,4 +8,5 @@
 export { type AssignConversation, assignConversation } from './assign-conversation.ts';
 export { closeConversation } from './close-conversation.ts';
 export { type Colleague, listColleagues } from './colleagues.ts';
+export { type Contacts, contactsFor, type PersonRecord, readPerson } from './read-person.ts';
 export { canReopen, reopenConversation } from './reopen-conversation.ts';

@@ -22,9 +22,12 @@
     let timer;
     let restTimer;
     let lastWorkAt = 0;
+    let newest = false;
+    let subscriptions = 0;
 
     const key = (item) => Number(item.dataset.key ?? 0);
-    const isBusy = () => Date.now() - lastWorkAt < restMs && (pane.matches(':hover') || pane.contains(document.activeElement));
+    const isBusy = () =>
+      Date.now() - lastWorkAt < restMs && (pane.matches(':hover') || pane.contains(document.activeElement));
 
     function onChanged({ detail }) {
       stale.add(detail.id);
@@ -34,15 +37,27 @@
     /** One request at a time, fifty rows at most; what came meanwhile goes with the next. */
     async function ask() {
       timer = undefined;
-      if (asking || !stale.size) return;
+      if (asking || (!stale.size && !newest)) return;
       asking = true;
       const ids = [...stale].slice(0, 50);
       for (const id of ids) stale.delete(id);
       const url = new URL(pane.dataset.rows, location.href);
       url.searchParams.set('ids', ids.join(','));
+      if (newest) url.searchParams.set('newest', '1');
+      newest = false;
       await htmx.ajax('GET', url.pathname + url.search, { source: pane, target: pane, swap: 'none' }).catch(() => {});
       asking = false;
       if (stale.size) timer ??= setTimeout(ask, gatherMs);
+    }
+
+    /** Heard again after a gap: what is shown is looked at once more, and what is new comes with it. */
+    function onSubscribed({ detail }) {
+      if (detail.room !== 'admin_support') return;
+      subscriptions += 1;
+      if (subscriptions === 1) return;
+      for (const item of [...rows.querySelectorAll(':scope > .item')].slice(0, 50)) stale.add(item.id.slice(2));
+      newest = true;
+      timer ??= setTimeout(ask, gatherMs);
     }
 
     function onRows({ detail }) {
@@ -102,7 +117,8 @@
         delete item.dataset.held;
         item.hidden = false;
         const focused = item.contains(document.activeElement) ? document.activeElement : null;
-        const before = [...rows.children].find((other) => other !== item && key(other) < key(item) && !other.hidden) ?? null;
+        const before =
+          [...rows.children].find((other) => other !== item && key(other) < key(item) && !other.hidden) ?? null;
         if (before !== item.nextElementSibling) rows.insertBefore(item, before);
         focused?.focus({ preventScroll: true });
       }
@@ -142,9 +158,11 @@
       lastWorkAt = Date.now();
     }
 
-    for (const type of ['pointermove', 'pointerdown', 'wheel', 'keydown', 'touchmove']) pane.addEventListener(type, work, { passive: true });
+    for (const type of ['pointermove', 'pointerdown', 'wheel', 'keydown', 'touchmove'])
+      pane.addEventListener(type, work, { passive: true });
     document.addEventListener('desk:changed', onChanged);
     document.addEventListener('desk:rows', onRows);
+    document.addEventListener('live:subscribed', onSubscribed);
     safego.tell('desk:chosen');
 
     return () => {
@@ -152,6 +170,7 @@
       clearTimeout(restTimer);
       document.removeEventListener('desk:changed', onChanged);
       document.removeEventListener('desk:rows', onRows);
+      document.removeEventListener('live:subscribed', onSubscribed);
     };
   });
 

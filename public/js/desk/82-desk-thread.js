@@ -8,7 +8,11 @@
   safego.behaviour('desk-thread', (thread) => {
     safego.tell('live:rooms', { rooms: thread.dataset.rooms });
     safego.tell('desk:chosen');
-    if (!narrow.matches && document.activeElement?.closest('#thread, #list, body > :not(main)') !== null && thread.dataset.swapped) {
+    if (
+      !narrow.matches &&
+      document.activeElement?.closest('#thread, #list, body > :not(main)') !== null &&
+      thread.dataset.swapped
+    ) {
       (thread.querySelector('#body') ?? thread).focus({ preventScroll: true });
     }
   });

@@ -2,7 +2,9 @@
  * Keys. Single letters work while nothing is being written; they press what is on the page, so a key can do no more than its button.
  */
 (() => {
-  const links = () => [...document.querySelectorAll('#conversations .item:not([hidden]) .item-link, #conversations .more a')];
+  const links = () => [
+    ...document.querySelectorAll('#conversations .item:not([hidden]) .item-link, #conversations .more a'),
+  ];
 
   function step(by) {
     const all = links();
@@ -40,11 +42,14 @@
   function leave() {
     const active = document.activeElement;
     if (!active?.matches('input, textarea, select')) return;
-    (document.querySelector('.item-link[aria-current]') ?? document.getElementById('list'))?.focus({ preventScroll: true });
+    (document.querySelector('.item-link[aria-current]') ?? document.getElementById('list'))?.focus({
+      preventScroll: true,
+    });
   }
 
   document.addEventListener('keydown', (event) => {
-    if (event.ctrlKey || event.metaKey || event.altKey || event.isComposing || document.querySelector('dialog[open]')) return;
+    if (event.ctrlKey || event.metaKey || event.altKey || event.isComposing || document.querySelector('dialog[open]'))
+      return;
     if (event.key === 'Escape') return leave();
     if (event.target.matches('input, textarea, select, [contenteditable]')) return;
     const action = actions[event.key];

@@ -11,7 +11,10 @@
     ['minute', minute],
   ];
   const formats = Object.fromEntries(
-    steps.map(([unit]) => [unit, new Intl.NumberFormat(locales[language] ?? language, { style: 'unit', unit, unitDisplay: 'narrow' })]),
+    steps.map(([unit]) => [
+      unit,
+      new Intl.NumberFormat(locales[language] ?? language, { style: 'unit', unit, unitDisplay: 'narrow' }),
+    ]),
   );
 
   function count() {
@@ -19,7 +22,8 @@
       const waited = Date.now() - Date.parse(mark.dataset.since);
       const target = Number(mark.dataset.target) * minute;
       const step = steps.find(([, length]) => waited >= length);
-      if (step) mark.querySelector('[data-duration]').textContent = formats[step[0]].format(Math.floor(waited / step[1]));
+      if (step)
+        mark.querySelector('[data-duration]').textContent = formats[step[0]].format(Math.floor(waited / step[1]));
       if (target) mark.dataset.level = waited > target ? 'late' : waited > target / 2 ? 'warning' : '';
     }
   }

@@ -1,0 +1,91 @@
+import { contactsFor } from '../desk/index.ts';
+import type { Person } from '../identity/index.ts';
+import type { ListedConversation } from '../messaging/index.ts';
+import type { SupportSettings } from '../tenancy/index.ts';
+import { type DeskFilters, deskHref } from './desk-address.ts';
+import { initials } from './initials.ts';
+
+/** One conversation in the list, as one agent sees it. */
+export interface ConversationRow {
+  readonly id: string;
+  /** Opens it; the filters stay. */
+  readonly href: string;
+  /** Milliseconds of the last message: the place in the list. */
+  readonly key: number;
+  readonly status: 'open' | 'closed';
+  readonly userType: string;
+  readonly name: string;
+  /** Email, or phone where there is none; masked unless the reader may see contacts. */
+  readonly contact: string;
+  readonly lastMessageAt: string;
+  readonly preview: string | null;
+  readonly previewSide: string | null;
+  /** Users' messages that no admin who may answer has read. */
+  readonly unread: number;
+  readonly holder: Holder | null;
+  /** Since when the user waits for an answer; null while nobody waits. */
+  readonly waitingSince: string | null;
+  /** `warning` from half of the target on, `late` beyond it. */
+  readonly waitingLevel: '' | 'warning' | 'late';
+  /** 0: the tenant has set no target. */
+  readonly targetMinutes: number;
+  /** It is the one that is open. */
+  readonly current: boolean;
+}
+
+/** Who answers a conversation. */
+export interface Holder {
+  readonly id: string;
+  readonly name: string;
+  readonly initials: string;
+  readonly isMe: boolean;
+}
+
+/** What a row is made for. */
+export interface RowContext {
+  readonly reader: Person;
+  readonly filters: DeskFilters;
+  readonly openId: string | null;
+  readonly settings: Pick<SupportSettings, 'firstResponseTargetMinutes' | 'nextResponseTargetMinutes'>;
+  readonly now: Date;
+}
+
+/** The row of a listed conversation. */
+export function conversationRow(listed: ListedConversation, context: RowContext): ConversationRow {
+  const { conversation, user } = listed;
+  const { email, phone } = contactsFor(context.reader, { email: user?.email ?? null, phone: user?.phone ?? null });
+  const lastMessageAt = conversation.lastMessageAt ?? conversation.createdAt;
+  const { firstResponseTargetMinutes, nextResponseTargetMinutes } = context.settings;
+  const targetMinutes = listed.assignedAdmin ? nextResponseTargetMinutes : firstResponseTargetMinutes;
+  const waitingSince = conversation.status === 'open' ? listed.waitingSince : null;
+  return {
+    id: conversation.id,
+    href: deskHref(conversation.id, context.filters),
+    key: Date.parse(lastMessageAt),
+    status: conversation.status,
+    userType: conversation.userType ?? '',
+    name: user?.name ?? '',
+    contact: email ?? phone ?? '',
+    lastMessageAt,
+    preview: listed.preview,
+    previewSide: listed.previewSenderType,
+    unread: conversation.unreadByStaff ?? 0,
+    holder: listed.assignedAdmin && holderOf(listed.assignedAdmin, context.reader),
+    waitingSince,
+    waitingLevel: waitingLevel(waitingSince, targetMinutes, context.now),
+    targetMinutes,
+    current: conversation.id === context.openId,
+  };
+}
+
+/** Who holds it, seen by `reader`. */
+export function holderOf(admin: { readonly id: string; readonly name: string }, reader: Pick<Person, 'id'>): Holder {
+  return { id: admin.id, name: admin.name, initials: initials(admin.name), isMe: admin.id === reader.id };
+}
+
+function waitingLevel(since: string | null, targetMinutes: number, now: Date): ConversationRow['waitingLevel'] {
+  if (!since || targetMinutes === 0) return '';
+  const minutes = (now.getTime() - Date.parse(since)) / 60_000;
+  if (minutes > targetMinutes) return 'late';
+  return minutes > targetMinutes / 2 ? 'warning' : '';
+}

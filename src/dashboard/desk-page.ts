@@ -1,0 +1,174 @@
+import { readPerson } from '../desk/index.ts';
+import type { Person } from '../identity/index.ts';
+import {
+  accessConversation,
+  type Conversation,
+  type ListedConversation,
+  type LogWindow,
+  listConversations,
+  type Messaging,
+  readLog,
+} from '../messaging/index.ts';
+import type { Scope } from '../platform/database/index.ts';
+import { NotFound } from '../platform/errors/index.ts';
+import type { Reader } from '../platform/views/index.ts';
+import type { Tenancy } from '../tenancy/index.ts';
+import { type ConversationRow, conversationRow } from './conversation-row.view.ts';
+import { DESK, type DeskFilters, deskHref, deskQuery } from './desk-address.ts';
+import { type PersonDetails, personDetails } from './person-details.view.ts';
+import { logView, type Refused, type ThreadState, type ThreadView, threadState, threadView } from './thread.view.ts';
+
+/** What the desk reads from. */
+export interface DeskSources {
+  readonly messaging: Messaging;
+  readonly tenancy: Pick<Tenancy, 'tenant'>;
+  /** Today's epoch of the live channel's cursors. */
+  readonly epoch: string;
+}
+
+/** Which conversation is open, under which filters, and for whose eyes. */
+export interface DeskView {
+  readonly filters: DeskFilters;
+  readonly openId: string | null;
+  readonly reader: Reader;
+  readonly refused?: Refused | undefined;
+}
+
+/** The list, as `views/dashboard/_list` takes it. */
+export interface ListView {
+  readonly rows: readonly ConversationRow[];
+  readonly filters: DeskFilters;
+  readonly userTypes: readonly string[];
+  readonly moreHref: string | null;
+  /** Gives rows again, by ids. */
+  readonly rowsHref: string;
+  readonly reloadHref: string;
+  readonly action: string;
+  readonly clearHref: string;
+  /** Whether anything narrows it. */
+  readonly filtered: boolean;
+}
+
+/** The details of the open conversation: the person, and how it stands. */
+export interface DetailsView extends PersonDetails {
+  readonly context: Conversation['context'];
+  readonly openedAt: string;
+  readonly closedAt: string | null;
+}
+
+/** The open conversation with everything beside it. */
+export interface OpenConversation {
+  readonly thread: ThreadView;
+  readonly details: DetailsView;
+}
+
+const ROWS_PER_PAGE = 40;
+const MESSAGES_PER_PAGE = 50;
+
+/** One page of the list; `cursor` is what the page before said. */
+export async function readList(
+  scope: Scope<Person>,
+  sources: DeskSources,
+  view: DeskView,
+  cursor?: string | undefined,
+): Promise<ListView> {
+  const { filters, openId } = view;
+  const list = await listConversations(scope, sources.messaging, filters, { cursor, limit: ROWS_PER_PAGE });
+  const { nextCursor } = list;
+  return {
+    rows: asRows(scope, sources, view, list.items),
+    filters,
+    userTypes: sources.tenancy.tenant(scope.tenant.id).userTypes,
+    moreHref: nextCursor && deskHref(openId, filters, { cursor: nextCursor }),
+    rowsHref: `${DESK}/rows${deskQuery(filters)}`,
+    reloadHref: deskHref(openId, filters),
+    action: openId ? `${DESK}/${openId}` : DESK,
+    clearHref: deskHref(openId, {}),
+    filtered: deskQuery(filters) !== '',
+  };
+}
+
+/** What a live list asks for: these rows as they are now, the ids that are no longer part of it, and the newest. */
+export async function readRows(
+  scope: Scope<Person>,
+  sources: DeskSources,
+  view: DeskView,
+  asked: { readonly ids: readonly string[]; readonly newest: boolean },
+): Promise<{ rows: readonly ConversationRow[]; gone: readonly string[] }> {
+  const { filters } = view;
+  const some = asked.ids.length === 0 ? [] : await listed(scope, sources, { ...filters, ids: asked.ids });
+  const first = asked.newest
+    ? (await listConversations(scope, sources.messaging, filters, { limit: ROWS_PER_PAGE })).items
+    : [];
+  const found = new Map([...some, ...first].map((one) => [one.conversation.id, one]));
+  return {
+    rows: asRows(scope, sources, view, [...found.values()]),
+    gone: asked.ids.filter((id) => !found.has(id)),
+  };
+}
+
+/**
+ * The conversation that is open, with a page of its log (the newest, or the one before or after a place).
+ * @throws NotFound when it is not there or not for this agent.
+ */
+export async function readConversation(
+  scope: Scope<Person>,
+  sources: DeskSources,
+  view: DeskView & { readonly openId: string },
+  window: LogWindow = { newest: true },
+): Promise<OpenConversation> {
+  const { conversation, state, details } = await readState(scope, sources, view);
+  // the version was read with the conversation, so before the page: what comes between is sent once more, never lost
+  const page = await readLog(scope, conversation.id, window, MESSAGES_PER_PAGE);
+  const log = logView(conversation, page, view.filters);
+  return { thread: threadView(state, log, { epoch: sources.epoch, version: conversation.version }), details };
+}
+
+/**
+ * How the open conversation stands now, without its log.
+ * @throws NotFound when it is not there or not for this agent.
+ */
+export async function readState(
+  scope: Scope<Person>,
+  sources: DeskSources,
+  view: DeskView & { readonly openId: string },
+): Promise<{ conversation: Conversation; state: ThreadState; details: DetailsView }> {
+  const conversation = await accessConversation(scope, view.openId);
+  const [row] = await listed(scope, sources, { ids: [conversation.id] });
+  if (!row || !conversation.openedBy) throw new NotFound();
+  const person = await readPerson(scope, conversation.openedBy);
+  const state = threadState(conversation, row, {
+    reader: scope.actor,
+    filters: view.filters,
+    maxMessageLength: sources.messaging.settings(scope.tenant.id).maxMessageLength,
+    clientId: crypto.randomUUID(),
+    now: scope.now,
+    refused: view.refused,
+  });
+  const details: DetailsView = {
+    ...personDetails(person, view.reader.language),
+    context: conversation.context ?? null,
+    openedAt: conversation.createdAt.toISOString(),
+    closedAt: conversation.closedAt?.toISOString() ?? null,
+  };
+  return { conversation, state, details };
+}
+
+async function listed(
+  scope: Scope<Person>,
+  { messaging }: DeskSources,
+  filters: DeskFilters & { readonly ids: readonly string[] },
+): Promise<readonly ListedConversation[]> {
+  return (await listConversations(scope, messaging, filters, { limit: filters.ids.length })).items;
+}
+
+function asRows(
+  scope: Scope<Person>,
+  { messaging }: DeskSources,
+  { filters, openId }: DeskView,
+  items: readonly ListedConversation[],
+): ConversationRow[] {
+  const settings = messaging.settings(scope.tenant.id);
+  const context = { reader: scope.actor, filters, openId, settings, now: scope.now };
+  return items.map((one) => conversationRow(one, context));
+}

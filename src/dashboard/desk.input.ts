@@ -1,0 +1,54 @@
+import { z } from 'zod';
+
+/** An empty field of a plain form is one that nobody filled. */
+function optional<T extends z.ZodType>(schema: T) {
+  return z.preprocess((value) => (value === '' ? undefined : value), schema.optional());
+}
+
+const number = z.coerce.number().int().min(0).max(2_147_483_647);
+
+const filters = {
+  status: optional(z.enum(['open', 'closed'])),
+  userType: optional(z.string().regex(/^[a-z][a-z0-9_]{0,62}$/)),
+  assignedAdminId: optional(z.union([z.enum(['me', 'none']), z.uuid()])),
+  dateFrom: optional(z.iso.date()),
+  dateTo: optional(z.iso.date()),
+  q: optional(z.string().max(200)),
+};
+
+/** The desk without an open conversation: filters, and where the next page of the list begins. */
+export const DeskQuery = z.strictObject({ ...filters, cursor: optional(z.string().max(200)) });
+
+/** With one: also a place in its log, the messages before it or from it on. */
+export const ConversationQuery = z.strictObject({
+  ...filters,
+  cursor: optional(z.string().max(200)),
+  before: optional(number),
+  after: optional(number),
+});
+
+/** Rows that are to be looked at again: ids with commas between, at most a hundred; `newest` adds the first page. */
+export const RowsQuery = z.strictObject({
+  ...filters,
+  ids: z
+    .string()
+    .max(3_700)
+    .transform((text) => (text === '' ? [] : text.split(',')))
+    .pipe(z.array(z.uuid()).max(100)),
+  newest: optional(z.literal('1')),
+});
+
+export const ActionQuery = z.strictObject(filters);
+
+export const ConversationPath = z.strictObject({ id: z.uuid() });
+
+export const ReplyBody = z.strictObject({
+  body: z.string().max(20_000),
+  clientId: z.uuid(),
+  seen: optional(number),
+  takeOver: optional(z.literal('true')),
+});
+
+export const ReadBody = z.strictObject({ seq: number });
+
+export const AssignBody = z.strictObject({ takeOver: optional(z.literal('true')) });

@@ -1,0 +1,196 @@
+import type { z } from 'zod';
+import { admins, type Person } from '../identity/index.ts';
+import { type LogWindow, messageView, readLog } from '../messaging/index.ts';
+import type { Scope } from '../platform/database/index.ts';
+import { fragment, page, type Reply, type Route, type RouteInput, readCookie, route } from '../platform/http/index.ts';
+import { type Show, stream } from '../platform/views/index.ts';
+import { type DashboardDeps, deskReader, deskShell } from './dashboard-deps.ts';
+import { ConversationPath, ConversationQuery, DeskQuery, RowsQuery } from './desk.input.ts';
+import { type DeskFilters, deskHref, filtersOf } from './desk-address.ts';
+import { type DeskView, type DetailsView, readConversation, readList, readRows, readState } from './desk-page.ts';
+import type { ThreadState, ThreadView } from './thread.view.ts';
+
+/** Cookie that says the desk's one-line description was dismissed. */
+export const INTRO_COOKIE = 'desk_intro';
+
+/**
+ * The desk, to look at. One address gives the whole page to a browser, and to htmx the piece that it is about to swap:
+ * `HX-Target` names it, and an unknown name gets the conversation, so a piece never shows more than the page would.
+ */
+export function deskRoutes(deps: DashboardDeps): Route<Person>[] {
+  return [
+    route<Person, unknown, z.output<typeof DeskQuery>>({
+      name: 'dashboard.desk.list',
+      method: 'GET',
+      path: '/admin/support-chat',
+      policy: admins('SUPPORT_CHAT'),
+      face: 'page',
+      query: DeskQuery,
+      async handle(scope, input) {
+        const view = deskView(deps, scope, input, openInBrowser(input));
+        const show = deps.views.for(view.reader);
+        const list = await readList(scope, deps, view, input.query.cursor);
+        const target = targetOf(input);
+        if (target === 'more') return fragment(show.partial('/dashboard/_rows', { list }));
+        if (target === 'list') return listFragment(show, list, view);
+        return page(
+          show.page('/dashboard/desk', {
+            ...deskShell(deps, scope, show),
+            ...intro(input),
+            list,
+            thread: null,
+            details: null,
+            live: liveView(null),
+          }),
+        );
+      },
+    }),
+
+    route<Person, unknown, z.output<typeof RowsQuery>>({
+      name: 'dashboard.desk.rows',
+      method: 'GET',
+      path: '/admin/support-chat/rows',
+      policy: admins('SUPPORT_CHAT'),
+      face: 'page',
+      query: RowsQuery,
+      async handle(scope, input) {
+        const view = deskView(deps, scope, input, openInBrowser(input));
+        const { ids, newest } = input.query;
+        const found = await readRows(scope, deps, view, { ids, newest: newest === '1' });
+        return fragment(deps.views.for(view.reader).partial('/dashboard/_changed-rows', { changed: found }));
+      },
+    }),
+
+    route<Person, z.output<typeof ConversationPath>, z.output<typeof ConversationQuery>>({
+      name: 'dashboard.desk.conversation',
+      method: 'GET',
+      path: '/admin/support-chat/:id',
+      policy: admins('SUPPORT_CHAT'),
+      face: 'page',
+      params: ConversationPath,
+      query: ConversationQuery,
+      handle: (scope, input) => showConversation(deps, scope, input),
+    }),
+  ] as Route<Person>[]; // a list forgets the types that `route` has checked
+}
+
+type ConversationInput = RouteInput<z.output<typeof ConversationPath>, z.output<typeof ConversationQuery>, unknown>;
+
+async function showConversation(deps: DashboardDeps, scope: Scope<Person>, input: ConversationInput): Promise<Reply> {
+  const { query, params } = input;
+  const view = { ...deskView(deps, scope, input, params.id), openId: params.id };
+  const show = deps.views.for(view.reader);
+  switch (targetOf(input)) {
+    case 'more':
+      return fragment(show.partial('/dashboard/_rows', { list: await readList(scope, deps, view, query.cursor) }));
+    case 'list':
+      return listFragment(show, await readList(scope, deps, view), view);
+    case 'conversation-state':
+      return stateFragment(show, await readState(scope, deps, view));
+    case 'live':
+      return sinceFragment(deps, scope, show, view, query.after ?? 0);
+    case 'earlier': {
+      const { thread } = await readConversation(scope, deps, view, windowOf(query));
+      return fragment(show.partial('/messaging/_older', { log: thread.log }));
+    }
+    case null:
+      return deskPage(deps, scope, input, view, windowOf(query));
+    default: {
+      const open = await readConversation(scope, deps, view, windowOf(query));
+      return fragment(show.partial('/dashboard/_opened', open));
+    }
+  }
+}
+
+/** The whole desk with a conversation open; also what a form answers that could not be taken. */
+export async function deskPage(
+  deps: DashboardDeps,
+  scope: Scope<Person>,
+  input: Pick<RouteInput<unknown, unknown, unknown>, 'ctx'>,
+  view: DeskView & { readonly openId: string },
+  window: LogWindow = { newest: true },
+  status = 200,
+): Promise<Reply> {
+  const show = deps.views.for(view.reader);
+  const open = await readConversation(scope, deps, view, window);
+  const list = await readList(scope, deps, view);
+  const shell = deskShell(deps, scope, show);
+  return page(
+    show.page('/dashboard/desk', { ...shell, ...intro(input), list, ...open, live: liveView(open.thread) }),
+    status,
+  );
+}
+
+/** What `views/messaging/_connection` takes: one connection for the list and the open conversation, also in a hidden tab. */
+function liveView(thread: ThreadView | null) {
+  const rooms = (thread?.rooms ?? 'admin_support').split(' ').map((text) => {
+    const [room, after] = text.split('@');
+    return { room, after };
+  });
+  return { rooms, pauses: false, pollUrl: thread?.pollUrl ?? null };
+}
+
+/** How a conversation stands: its head, and beside it the place to answer and the details. */
+export function stateFragment(
+  show: Show,
+  { state, details }: { readonly state: ThreadState; readonly details: DetailsView },
+): Reply {
+  return fragment(show.partial('/dashboard/_state', { thread: state, details }));
+}
+
+/** Filters, reader and open conversation of a request. */
+export function deskView(
+  deps: DashboardDeps,
+  scope: Scope<Person>,
+  input: Pick<RouteInput<unknown, DeskFilters, unknown>, 'query' | 'reader'>,
+  openId: string | null,
+): DeskView {
+  return { filters: filtersOf(input.query), openId, reader: deskReader(deps, scope, input) };
+}
+
+/** The list, and the address that the browser is to show for it: the conversation that is open stays in it. */
+function listFragment(show: Show, list: Awaited<ReturnType<typeof readList>>, view: DeskView): Reply {
+  const reply = fragment(show.partial('/dashboard/_list', { list }));
+  return { ...reply, headers: { 'HX-Push-Url': deskHref(view.openId, view.filters) } };
+}
+
+/** For a page without a live connection: what came after the last message it has. */
+async function sinceFragment(
+  deps: DashboardDeps,
+  scope: Scope<Person>,
+  show: Show,
+  view: DeskView & { readonly openId: string },
+  after: number,
+): Promise<Reply> {
+  const { conversation } = await readState(scope, deps, view);
+  const { items } = await readLog(scope, conversation.id, { after }, 100);
+  const messages = items.map((message) => messageView(message, 'staff', conversation));
+  const pieces = messages.map((message) => show.partial('/messaging/_message', { message, newWord: '' }));
+  const isStateNew = messages.some((message) => message.event !== null);
+  return fragment(
+    ...pieces.map((piece) => stream.upsert('#messages', piece, { key: 'data-seq' })),
+    ...(isStateNew ? ['<hx-reload hx-target="#conversation-state"></hx-reload>'] : []),
+  );
+}
+
+function windowOf({ before }: { readonly before?: number | undefined }): LogWindow {
+  return before === undefined ? { newest: true } : { before };
+}
+
+/** Id of the element that htmx is about to swap (`section#thread` → `thread`); null for a page. */
+function targetOf(input: Pick<RouteInput<unknown, unknown, unknown>, 'ctx' | 'isFragment'>): string | null {
+  if (!input.isFragment) return null;
+  return /#([a-z-]{1,40})$/.exec(input.ctx.get('HX-Target'))?.[1] ?? '';
+}
+
+/** The conversation that the browser has open beside the list that it asks for; only ever used for addresses. */
+function openInBrowser(input: Pick<RouteInput<unknown, unknown, unknown>, 'ctx' | 'isFragment'>): string | null {
+  if (!input.isFragment) return null;
+  const path = URL.parse(input.ctx.get('HX-Current-URL'))?.pathname ?? '';
+  const [, id] = /^\/admin\/support-chat\/([^/]+)$/.exec(path) ?? [];
+  return ConversationPath.safeParse({ id }).data?.id ?? null;
+}
+
+function intro({ ctx }: Pick<RouteInput<unknown, unknown, unknown>, 'ctx'>): { intro: boolean } {
+  return { intro: readCookie(ctx.req.headers.cookie, INTRO_COOKIE) !== 'hidden' };
+}

@@ -1,0 +1,20 @@
+/**
+ * Dashboard: the pages of the admins. How they sign in, the desk, the profiles.
+ *
+ * Promises that what a person may not do is not on the page, and that every page works by links and forms alone; htmx
+ * gets the piece that it swaps, at the same address. Never decides who may do what: use cases of desk and messaging do.
+ */
+export type { DashboardDeps } from './dashboard-deps.ts';
+export { type SignInDeps, signInRoutes } from './sign-in.routes.ts';
+
+import type { Person } from '../identity/index.ts';
+import type { Route } from '../platform/http/index.ts';
+import type { DashboardDeps } from './dashboard-deps.ts';
+import { deskRoutes } from './desk.routes.ts';
+import { deskActionRoutes } from './desk-actions.routes.ts';
+import { profileRoutes } from './profile.routes.ts';
+
+/** The doors of the desk and the profiles; signing in has its own (`signInRoutes`). */
+export function dashboardRoutes(deps: DashboardDeps): Route<Person>[] {
+  return [...deskRoutes(deps), ...deskActionRoutes(deps), ...profileRoutes(deps)];
+}

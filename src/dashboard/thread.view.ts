@@ -1,0 +1,192 @@
+import type { Person } from '../identity/index.ts';
+import {
+  type Conversation,
+  type ListedConversation,
+  type LogPage,
+  type MessageView,
+  messageView,
+} from '../messaging/index.ts';
+import { type Holder, holderOf } from './conversation-row.view.ts';
+import { DESK, type DeskFilters, deskHref, deskQuery } from './desk-address.ts';
+
+/** What the place to answer is: a field, a field that takes over, or the reason why there is none. */
+export type AnswerMode = 'write' | 'takeOver' | 'closed' | 'readOnly' | 'theirs';
+
+/** How a conversation stands, and what this agent may do about it now. */
+export interface ThreadState {
+  readonly id: string;
+  readonly name: string;
+  readonly userType: string;
+  readonly status: 'open' | 'closed';
+  readonly holder: Holder | null;
+  readonly can: {
+    readonly claim: boolean;
+    readonly takeOver: boolean;
+    readonly close: boolean;
+    readonly reopen: boolean;
+  };
+  readonly answer: { readonly mode: AnswerMode; readonly holderId: string | null };
+  readonly backHref: string;
+  /** Gives this state again. */
+  readonly stateHref: string;
+  /** The filters, for the addresses of forms. */
+  readonly query: string;
+  readonly composer: ComposerView;
+}
+
+/** The open conversation: its state, its log, and where the live channel goes on. */
+export interface ThreadView extends ThreadState {
+  readonly log: LogView;
+  /** Rooms of the live connection, `<room>@<cursor>`, with spaces between. */
+  readonly rooms: string;
+  /** Gives messages `after` a place where there is no live connection. */
+  readonly pollUrl: string;
+}
+
+/** What `views/messaging/_log` draws. */
+export interface LogView {
+  readonly conversationId: string;
+  readonly audience: 'staff';
+  readonly messages: readonly MessageView[];
+  /** How far the user has read. */
+  readonly seen: number;
+  readonly readSeq: number;
+  readonly readUrl: string;
+  readonly reloadUrl: string;
+  readonly earlierUrl: string | null;
+}
+
+/** What `views/messaging/_composer` draws. */
+export interface ComposerView {
+  readonly action: string;
+  readonly conversationId: string;
+  readonly clientId: string;
+  readonly seen: number;
+  readonly maxLength: number;
+  /** Key of a sentence in `desk.answer`. */
+  readonly hint: 'write' | 'claims';
+  readonly text: string;
+  /** Why the text could not be taken, in the reader's language; null when nothing went wrong. */
+  readonly sentence: string | null;
+  /** The bubble on its way, before it has a place. */
+  readonly pending: MessageView;
+}
+
+/** What was typed and could not be taken; shown again with the reason. */
+export interface Refused {
+  readonly text: string;
+  readonly clientId: string;
+  readonly sentence: string;
+}
+
+/** What a thread is made for. */
+export interface ThreadContext {
+  readonly reader: Person;
+  readonly filters: DeskFilters;
+  readonly maxMessageLength: number;
+  /** Made by the caller, for the form's first message. */
+  readonly clientId: string;
+  readonly now: Date;
+  readonly refused?: Refused | undefined;
+}
+
+/** How the conversation stands for this agent. */
+export function threadState(
+  conversation: Conversation,
+  listed: ListedConversation,
+  context: ThreadContext,
+): ThreadState {
+  const { reader, filters } = context;
+  const holder = listed.assignedAdmin && holderOf(listed.assignedAdmin, reader);
+  const open = conversation.isOpen();
+  const mayAssign = reader.can('ASSIGN_SUPPORT_CHAT') && reader.can('REPLY_SUPPORT_CHAT');
+  const mode = answerMode(open, holder, reader);
+  return {
+    id: conversation.id,
+    name: listed.user?.name ?? '',
+    userType: conversation.userType ?? '',
+    status: conversation.status,
+    holder,
+    can: {
+      claim: open && !holder && mayAssign,
+      takeOver: open && holder !== null && !holder.isMe && mayAssign,
+      close: open && reader.can('CLOSE_SUPPORT_CHAT'),
+      reopen: !open && reader.can('CLOSE_SUPPORT_CHAT'),
+    },
+    answer: { mode, holderId: holder && !holder.isMe ? holder.id : null },
+    backHref: deskHref(null, filters),
+    stateHref: deskHref(conversation.id, filters),
+    query: deskQuery(filters),
+    composer: composerView(conversation, holder, context),
+  };
+}
+
+function answerMode(open: boolean, holder: Holder | null, reader: Person): AnswerMode {
+  if (!reader.can('REPLY_SUPPORT_CHAT')) return 'readOnly';
+  if (!open) return 'closed';
+  if (!holder || holder.isMe) return 'write';
+  return reader.can('ASSIGN_SUPPORT_CHAT') ? 'takeOver' : 'theirs';
+}
+
+function composerView(conversation: Conversation, holder: Holder | null, context: ThreadContext): ComposerView {
+  const { reader, filters, refused } = context;
+  return {
+    action: `${DESK}/${conversation.id}/messages${deskQuery(filters)}`,
+    conversationId: conversation.id,
+    clientId: refused?.clientId ?? context.clientId,
+    seen: conversation.lastSeq,
+    maxLength: context.maxMessageLength,
+    hint: holder ? 'write' : 'claims',
+    text: refused?.text ?? '',
+    sentence: refused?.sentence ?? null,
+    pending: {
+      id: '',
+      conversationId: conversation.id,
+      seq: 0,
+      version: 0,
+      senderType: 'admin',
+      sender: { id: reader.id, userType: reader.userType, name: reader.name },
+      messageType: 'text',
+      event: null,
+      data: null,
+      body: '',
+      attachments: [],
+      replyToId: null,
+      read: false,
+      clientId: '',
+      createdAt: context.now.toISOString(),
+      editedAt: null,
+      deletedAt: null,
+    },
+  };
+}
+
+/** A page of its log, for staff. */
+export function logView(conversation: Conversation, page: LogPage, filters: DeskFilters): LogView {
+  const messages = page.items.map((message) => messageView(message, 'staff', conversation));
+  const first = messages[0];
+  return {
+    conversationId: conversation.id,
+    audience: 'staff',
+    messages,
+    seen: conversation.userReadSeq,
+    readSeq: conversation.staffReadSeq,
+    readUrl: `${DESK}/${conversation.id}/read`,
+    reloadUrl: deskHref(conversation.id, filters),
+    earlierUrl: first && page.hasMore ? deskHref(conversation.id, filters, { before: first.seq }) : null,
+  };
+}
+
+/** All of it; `epoch` is today's, `version` was read before the page. */
+export function threadView(
+  state: ThreadState,
+  log: LogView,
+  { epoch, version }: { readonly epoch: string; readonly version: number },
+): ThreadView {
+  return {
+    ...state,
+    log,
+    rooms: `conversation_${state.id}@${epoch}:${version} admin_support`,
+    pollUrl: `${DESK}/${state.id}`,
+  };
+}
