@@ -57,7 +57,7 @@ module.exports = {
       name: 'roots-are-not-imported',
       comment: 'main, app, cli and modules put the house together; no room knows them',
       severity: 'error',
-      from: { path: '^src/', pathNot: '^src/(main|app|cli)\\.ts$' },
+      from: { path: '^src/', pathNot: '^src/(main|app|cli|modules)\\.ts$' },
       to: { path: '^src/(main|app|cli|modules)\\.ts$' },
     },
     {
