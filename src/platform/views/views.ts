@@ -63,6 +63,8 @@ export interface ViewsOptions {
   readonly assets: Assets;
 }
 
+const KEPT_SHOWS = 64;
+
 /** Opens the templates and compiles each once, so that one that cannot be parsed stops the start, not a request. */
 export function openViews({ folder, languages, assets }: ViewsOptions): Views {
   const eta = new Eta({ views: folder, cache: true, autoTrim: false, escapeFunction: escaped });
@@ -83,6 +85,8 @@ export function openViews({ folder, languages, assets }: ViewsOptions): Views {
       let show = shows.get(key);
       if (!show) {
         show = createShow(eta, reader, languages, assets);
+        // Intl objects are large, and a cookie may name any zone: the oldest goes
+        if (shows.size >= KEPT_SHOWS) shows.delete(shows.keys().next().value ?? '');
         shows.set(key, show);
       }
       return show;
