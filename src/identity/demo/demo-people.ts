@@ -19,7 +19,7 @@ export interface DemoPerson {
   readonly email: string;
   readonly phone: string | null;
   readonly country: 'BD' | 'US';
-  readonly locale: 'bn-BD' | 'en-US';
+  readonly locale: string | null;
   /** Admins only. */
   readonly role: BuiltinRoleName | null;
   /** What the host shows of them in the details panel. */
@@ -39,8 +39,9 @@ export const DEMO_TENANTS: readonly DemoTenant[] = [
   { slug: 'smart-equiz', name: 'Smart eQuiz', userTypes: ['participant'], timeZone: 'America/New_York' },
 ];
 
-const BANGLADESH = { country: 'BD', locale: 'bn-BD' } as const;
-const USA = { country: 'US', locale: 'en-US' } as const;
+// no locale: whoever tries the product reads it in their browser's language
+const BANGLADESH = { country: 'BD', locale: null } as const;
+const USA = { country: 'US', locale: null } as const;
 const USER = { tenantSlug: 'safego', role: null, nameBn: null } as const;
 const ADMIN = {
   tenantSlug: 'safego',
