@@ -1,16 +1,16 @@
 import type { Server } from 'node:http';
-import { apiRoutes } from './api/index.ts';
+import { apiRoutes, eventRoutes, pageDialect, programDialect, SOCKET_LIMITS, socketGate } from './api/index.ts';
 import { createApp, openAppViews } from './app.ts';
 import { chatRoutes, demoRoutes } from './chat/index.ts';
 import { dashboardRoutes, signInRoutes } from './dashboard/index.ts';
 import { identityJobs, identityTasks, openIdentity, seedDemo } from './identity/index.ts';
 import { importsTasks } from './imports/index.ts';
-import { createAppender, type Messaging } from './messaging/index.ts';
+import { createAppender, type Messaging, openLive } from './messaging/index.ts';
 import type { ReadyConfig } from './platform/config/index.ts';
 import type { Database, Log } from './platform/database/index.ts';
 import { createHttpServer, createMetrics, type Route } from './platform/http/index.ts';
 import type { Job, Task } from './platform/jobs/index.ts';
-import type { RoomKind } from './platform/realtime/index.ts';
+import { Hub, openPostgresBackplane, type RoomKind, serveWebSockets } from './platform/realtime/index.ts';
 import { openTenancy, recordRefusal } from './tenancy/index.ts';
 
 /** What the wings are made from. */
@@ -53,6 +53,12 @@ export async function openModules({ config, database, log }: ModuleDeps): Promis
   };
   const views = await openAppViews();
   const epoch = await readEpoch(database);
+  const backplane = openPostgresBackplane({ connection: database.systemPool.options, log });
+  const hub = new Hub({ epoch, backplane, access: identity, log });
+  const live = openLive({ hub, database, views, log, timeZone: messaging.timeZone });
+  appender.onAppended(live.appended);
+  database.onEvent(live.heard);
+  const sockets = { hub, live, messaging, identity, log };
 
   const app = createApp({
     config,
@@ -68,6 +74,7 @@ export async function openModules({ config, database, log }: ModuleDeps): Promis
     },
     routes: [
       ...apiRoutes({ messaging, tenancy, identity }),
+      ...eventRoutes({ ...sockets, config }),
       ...signInRoutes({ identity, tenancy, views, config }),
       ...(config.demo ? demoRoutes({ views }) : []),
       ...dashboardRoutes({ views, messaging, tenancy, epoch }),
@@ -75,14 +82,28 @@ export async function openModules({ config, database, log }: ModuleDeps): Promis
     ],
   });
   const server = createHttpServer(app.listener);
+  const socketDoor = serveWebSockets({
+    server,
+    path: '/ws',
+    hub,
+    gate: socketGate({ identity }, config),
+    dialects: [programDialect(sockets), pageDialect(sockets)],
+    limits: config.limits ? SOCKET_LIMITS : null,
+    log,
+  });
   return {
     server,
     jobs: [...identityJobs],
     routes: app.routes,
-    rooms: [],
+    rooms: hub.kinds,
     setReadiness: (reason) => app.readiness.set(reason),
-    async closeSockets() {},
+    async closeSockets() {
+      await hub.drain();
+      socketDoor.close();
+    },
     async close() {
+      live.close();
+      await hub.close();
       await Promise.all([identity.close(), tenancy.close()]);
     },
   };

@@ -16,6 +16,11 @@ import { openApiRoutes } from './openapi.routes.ts';
 import { sessionRoutes } from './session.routes.ts';
 import { settingsRoutes } from './settings.routes.ts';
 
+export { type EventDeps, eventRoutes } from './events.routes.ts';
+export { pageDialect } from './page-socket.ts';
+export { programDialect } from './program-socket.ts';
+export { SOCKET_LIMITS, type SocketDeps, socketGate } from './socket-doors.ts';
+
 /** What the JSON routes are made from. */
 export interface ApiDeps {
   readonly messaging: Messaging;

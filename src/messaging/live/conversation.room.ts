@@ -11,7 +11,7 @@ import { audienceOf } from '../messages/message.view.ts';
 import { changesAfter } from '../messages/message-log.ts';
 import type { StoredMessage } from '../messages/stored-message.ts';
 import type { FactsMemory } from './conversation-facts.ts';
-import { seenFragment } from './fragments.ts';
+import { reloadFragment, seenFragment } from './fragments.ts';
 import { marksFor, readMarks } from './participants.ts';
 
 /** The kind and the prefix of the name. */
@@ -71,7 +71,9 @@ export function conversationRoomKind(deps: ConversationRoomDeps): RoomKind<Perso
           audience,
           version: conversation.version,
           state: () => ({ readMarks: marksFor(audience, marks), conversation: view }),
-          html: () => seenFragment(audience === 'staff' ? conversation.userReadSeq : conversation.staffReadSeq),
+          html: (_viewer, isBehind) =>
+            seenFragment(audience === 'staff' ? conversation.userReadSeq : conversation.staffReadSeq) +
+            (isBehind ? reloadFragment('#conversation-state') : ''),
         };
       });
     },

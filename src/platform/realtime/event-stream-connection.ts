@@ -47,7 +47,7 @@ export function streamRooms(
   stream: EventStream,
   visitor: Visitor,
   rooms: readonly AskedRoom[],
-  texts: { welcome(welcome: Welcome): string; refused(room: string): string; readonly beat: string },
+  texts: { welcome(welcome: Welcome): string; readonly beat: string },
 ): void {
   const cursors = rooms.map(({ after }) => (after ? cursorText(after.epoch, after.version) : ''));
   const places = new Map(rooms.map(({ room }, index) => [room, index]));
@@ -87,7 +87,8 @@ export function streamRooms(
   for (const { room, after } of rooms) {
     hub.subscribe(connection, room, after, texts.welcome).then(
       (outcome) => {
-        if (outcome === 'refused') connection.send({ text: texts.refused(room), cursor: null, bytes: null });
+        // asked a moment ago, and no longer so: the next try is told by its status
+        if (outcome === 'refused') connection.close(4403);
       },
       () => connection.close(1013),
     );

@@ -123,6 +123,11 @@ export class Hub {
     this.#kinds.push(kind);
   }
 
+  /** Every kind of room there is. */
+  get kinds(): readonly RoomKind[] {
+    return this.#kinds;
+  }
+
   /** True once `drain()` was called: no new connections. */
   get isDraining(): boolean {
     return this.#isDraining;
@@ -363,9 +368,10 @@ export class Hub {
     const { version } = subscription;
     const resumes = version !== null && after !== null && after.epoch === this.epoch && after.version <= version;
     const status = resumes ? 'resumed' : 'reset';
+    const isBehind = resumes && after.version < version;
     connection.send(
       frameOf(
-        welcome({ room: room.name, status, version, epoch: this.epoch, viewer: reader, subscription }),
+        welcome({ room: room.name, status, version, epoch: this.epoch, isBehind, viewer: reader, subscription }),
         version === null ? null : { room: room.name, version: resumes ? after.version : version },
       ),
     );

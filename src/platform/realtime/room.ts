@@ -31,8 +31,8 @@ export interface Subscription {
   readonly version: number | null;
   /** The extra members of `subscribed` for programs (read marks, conversation). */
   state(viewer: Viewer): Record<string, unknown>;
-  /** The same state as fragments for pages; sent with `subscribed`. */
-  html?(viewer: Viewer): string;
+  /** The same state as fragments for pages; sent with `subscribed`. `isBehind`: changes follow that may move it. */
+  html?(viewer: Viewer, isBehind: boolean): string;
 }
 
 /** A log that moved lately, as `RoomKind.recent` finds it. */
@@ -119,6 +119,8 @@ export interface Welcome {
   readonly status: 'resumed' | 'reset';
   readonly version: number | null;
   readonly epoch: string;
+  /** The reader resumes, and changes follow. */
+  readonly isBehind: boolean;
   readonly viewer: Viewer;
   readonly subscription: Subscription;
 }
