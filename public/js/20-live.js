@@ -15,6 +15,8 @@ safego.behaviour('live', (live) => {
   const cursors = new Map(live.dataset.rooms.split(' ').map((room) => room.split('@')));
   const seenRooms = new Set();
   const means = live.dataset.first === 'sse' ? ['sse', 'poll'] : ['ws', 'sse', 'poll'];
+  // A page that only counts has no conversation to lose.
+  const isQuiet = live.dataset.first === 'sse';
   let mean = means[0];
   let failures = 0;
   let opened = false;
@@ -75,7 +77,7 @@ safego.behaviour('live', (live) => {
     ended = true;
     unplug();
     line.textContent = words;
-    line.hidden = false;
+    line.hidden = isQuiet && words === line.dataset.refused;
     safego.tell('live:ended');
   }
 
@@ -103,8 +105,8 @@ safego.behaviour('live', (live) => {
       connect();
     }
     const seconds = lostSince ? Math.round((Date.now() - lostSince) / 1000) : 0;
-    line.hidden = seconds < 2;
-    if (seconds >= 2) line.textContent = safego.fill(line.dataset.lost, { seconds: safego.number(seconds) });
+    line.hidden = isQuiet || seconds < 2;
+    if (!line.hidden) line.textContent = safego.fill(line.dataset.lost, { seconds: safego.number(seconds) });
   }
 
   /** hx-sse comes back by itself from a stream that broke, not from a request that never became one. */

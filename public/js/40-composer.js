@@ -81,7 +81,7 @@ safego.behaviour('composer', (form) => {
     else {
       fail(ctx.clientId);
       // what the server said belongs above the field, not into the page's corner
-      notice.replaceChildren(...(document.getElementById('notice')?.childNodes ?? []));
+      if (ctx.response) notice.replaceChildren(...(document.getElementById('notice')?.childNodes ?? []));
     }
   }
 

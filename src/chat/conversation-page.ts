@@ -36,7 +36,7 @@ export interface LogView {
 export interface Refused {
   readonly text: string;
   readonly clientId: string;
-  readonly sentence: string;
+  readonly error: { readonly status: number; readonly code: string };
 }
 
 /** The window of the log that was asked for, with the conversation as it stood before it was read. */
@@ -103,7 +103,7 @@ export function conversationPage(
       clientId: refused?.clientId ?? crypto.randomUUID(),
       seen: log.messages.at(-1)?.seq ?? 0,
       text: refused?.text ?? '',
-      sentence: refused?.sentence ?? null,
+      error: refused?.error ?? null,
       maxLength: Math.min(settings.maxMessageLength, MAX_MESSAGE_LENGTH),
       pending: pendingMessage(actor, conversation.id, scope.now),
     },

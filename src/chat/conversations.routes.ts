@@ -57,7 +57,7 @@ export function conversationRoutes(deps: ChatDeps): Route<Person>[] {
           return seeOther(conversationPath(scope.actor.userType, conversation.id));
         } catch (error) {
           if (input.isFragment || !(error instanceof AppError)) throw error;
-          const refused = { text: body, clientId, sentence: sentence(show, error) };
+          const refused = { text: body, clientId, error };
           return page(show.page('/chat/conversations', await listPage(deps, scope, refused)), error.status);
         }
       },
@@ -100,7 +100,7 @@ export function conversationRoutes(deps: ChatDeps): Route<Person>[] {
         } catch (error) {
           if (input.isFragment || !(error instanceof AppError) || error.status === 404) throw error;
           const { conversation, log } = await readConversation(scope, id, { newest: true });
-          const refused = { text: body, clientId, sentence: sentence(show, error) };
+          const refused = { text: body, clientId, error };
           const view = conversationPage(deps, scope, conversation, log, refused);
           return page(show.page('/chat/conversation', view), error.status);
         }
@@ -174,9 +174,4 @@ function messageFragment(show: Show, message: LogView['messages'][number]): Repl
 function upserted(show: Show, message: LogView['messages'][number]): string {
   const item = show.partial('/messaging/_message', { message, newWord: '' });
   return stream.upsert('#messages', item, { key: 'data-seq' });
-}
-
-/** Why it was not taken, in the reader's language. */
-function sentence(show: Show, error: AppError): string {
-  return show.t(`errors.${error.code}`, { defaultValue: show.t(`errors.${error.status}`) });
 }

@@ -55,7 +55,7 @@ export async function listPage(deps: ChatDeps, scope: Scope<Person>, refused?: R
       action: supportPath(actor.userType),
       clientId: refused?.clientId ?? crypto.randomUUID(),
       text: refused?.text ?? '',
-      sentence: refused?.sentence ?? null,
+      error: refused?.error ?? null,
       maxLength: Math.min(settings.maxMessageLength, MAX_MESSAGE_LENGTH),
       label: actor.context?.label ?? null,
     },
