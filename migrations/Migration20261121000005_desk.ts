@@ -19,6 +19,7 @@ export class Migration20261121000005_desk extends Migration {
         from_text text := lower(p_query);
         to_text text := lower(p_query) || chr(1114111);
         digits text := regexp_replace(p_query, '[^0-9]', '', 'g');
+        to_digits text := digits || chr(1114111);
       begin
         return query
           (select u.id from users u where u.tenant_id = tenant
@@ -35,10 +36,10 @@ export class Migration20261121000005_desk extends Migration {
         if length(digits) >= 3 and p_query ~ '^[+0-9 ()./-]+$' then
           return query
             (select u.id from users u where u.tenant_id = tenant and u.phone is not null
-              and u.phone ~>=~ digits and u.phone ~<~ digits || chr(1114111) limit 500)
+              and u.phone ~>=~ digits and u.phone ~<~ to_digits limit 500)
             union
             (select u.id from users u where u.tenant_id = tenant and u.phone is not null
-              and u.phone ~>=~ '+' || digits and u.phone ~<~ '+' || digits || chr(1114111) limit 500);
+              and u.phone ~>=~ ('+' || digits) and u.phone ~<~ ('+' || to_digits) limit 500);
         end if;
       end $$`);
     this.addSql(`select own_by_definer('find_people(text)')`);

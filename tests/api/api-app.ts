@@ -54,10 +54,10 @@ const NOBODY: TestPerson = { id: '', handle: 'rahim', userType: '', name: '', em
 
 const quiet = { info() {}, warn() {}, debug() {}, error: (...told: unknown[]) => console.error(...told) };
 
-/** Starts the app with the API's routes alone. */
-export async function startApiApp(): Promise<ApiApp> {
-  const admin = new pg.Pool({ connectionString: adminUrl(), max: 4 });
-  const database = await openDatabase({ url: databaseUrl(), entities, log: quiet });
+/** Starts the app with the API's routes alone, on the run's database or on another one. */
+export async function startApiApp(on = { url: databaseUrl(), adminUrl: adminUrl() }): Promise<ApiApp> {
+  const admin = new pg.Pool({ connectionString: on.adminUrl, max: 4 });
+  const database = await openDatabase({ url: on.url, entities, log: quiet });
   const tenancy = await openTenancy({ database, log: quiet });
   const config = { secretKey: TEST_SECRET_KEY, limits: false, demo: false };
   const identity = await openIdentity({ database, tenancy, log: quiet, config });
