@@ -99,7 +99,7 @@ export async function openAssets({ folder, scripts = HTMX_SCRIPTS, quality = 11 
   }
   const sides = new Set([SHARED, ...files.flatMap((file) => /^(?:css|js)\/([\w-]+)\//.exec(file)?.[1] ?? [])]);
   for (const side of sides) {
-    const css = readBundle(folder, files, 'css', side).map((file) => file.text);
+    const css = readBundle(folder, files, 'css', side).map((file) => withoutComments(file.text));
     const js = [...scripts.map(readScript), ...readBundle(folder, files, 'js', side).map(enclosed)];
     urls.set(`css ${side}`, add('app.css', Buffer.from(withHashedUrls(css.join('\n'), urls))));
     urls.set(`js ${side}`, add('app.js', Buffer.from(js.join('\n'))));
@@ -147,7 +147,12 @@ function readScript(path: string): string {
 
 /** Files are plain scripts; each gets a scope of its own, and none can end the statement of the one before. */
 function enclosed({ file, text }: { file: string; text: string }): string {
-  return `// ${file}\n;(() => {\n'use strict';\n${text}\n})();`;
+  return `// ${file}\n;(() => {\n'use strict';\n${withoutComments(text)}\n})();`;
+}
+
+/** Comments that begin a line, and indentation: they are for us, and on a slow line they are a tenth of the script. */
+function withoutComments(text: string): string {
+  return text.replace(/^[ \t]*\/\*[\s\S]*?\*\/[ \t]*\n/gm, '').replace(/^[ \t]*(\/\/.*)?\n?/gm, '');
 }
 
 /** `url(/assets/icons/x.svg)` in a style sheet becomes the hashed URL. */
