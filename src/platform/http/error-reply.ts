@@ -47,6 +47,7 @@ export class MethodNotAllowed extends AppError {
 /** Maps what was thrown to one of our errors; null for a fault of ours, which nobody outside may read. */
 export function expectedError(error: unknown): AppError | null {
   if (error instanceof AppError) return error;
+  if (holdsUnstorableText(error)) return new AppError(422, 'invalid', 'Some fields are not valid.');
   if (isDatabaseAway(error)) return new AppError(503, 'unavailable', 'This cannot be served right now.');
   // what koa and its parts throw; koa's own class knows those of other versions too
   if (error instanceof Koa.HttpError && error.status < 500) {
@@ -105,10 +106,24 @@ const AWAY_CODES =
 
 /** The database cannot be reached, is overloaded or gave up on a lock: come again, nothing is wrong with the request. */
 function isDatabaseAway(error: unknown): boolean {
-  if (!(error instanceof Error)) return false;
-  const code = 'code' in error ? String(error.code) : '';
-  if (AWAY_CODES.test(code)) return true;
-  if (/timeout exceeded when trying to connect|Connection terminated|Cannot use a pool after/.test(error.message))
-    return true;
-  return error.cause !== undefined && isDatabaseAway(error.cause);
+  return hasCause(
+    error,
+    (one) =>
+      AWAY_CODES.test(codeOf(one)) ||
+      /timeout exceeded when trying to connect|Connection terminated|Cannot use a pool after/.test(one.message),
+  );
+}
+
+/** A NUL or the like that no schema looked for; PostgreSQL refuses the statement before it does anything. */
+function holdsUnstorableText(error: unknown): boolean {
+  return hasCause(error, (one) => /^(22021|22P05)$/.test(codeOf(one)));
+}
+
+/** The ORM wraps what the driver threw. */
+function hasCause(error: unknown, is: (error: Error) => boolean): boolean {
+  return error instanceof Error && (is(error) || hasCause(error.cause, is));
+}
+
+function codeOf(error: Error): string {
+  return 'code' in error ? String(error.code) : '';
 }
