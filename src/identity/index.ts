@@ -5,33 +5,28 @@
  * without a backplane), and that a host's token works once. Never links two people by their email, never lets a host
  * say what an admin may do, and never keeps a token or an open secret.
  */
-export { DEMO_PASSWORD, DEMO_PEOPLE, type DemoPerson, demoPerson } from './demo/demo-people.ts';
+export { DEMO_PASSWORD, DEMO_PEOPLE, type DemoPerson } from './demo/demo-people.ts';
 export { seedDemo } from './demo/seed-demo.ts';
-export { createHostKey, type NewHostKey } from './host-keys/create-host-key.ts';
-export { HOST_KEY_ALGORITHMS, HostKey, type HostKeyAlgorithm } from './host-keys/host-key.entity.ts';
-export { createSealer, type Sealer } from './host-keys/sealed-secret.ts';
+export { createHostKey } from './host-keys/create-host-key.ts';
+export { HostKey } from './host-keys/host-key.entity.ts';
+export { createSealer } from './host-keys/sealed-secret.ts';
 export { type HostStatement, hostTokenSigner } from './host-keys/sign-host-token.ts';
 export type { SignedIn } from './host-keys/sign-in-by-host.ts';
-export { type Identity, type IdentityDeps, openIdentity } from './identity.ts';
+export { type Identity, openIdentity } from './identity.ts';
 export { PasswordLink } from './passwords/password-link.entity.ts';
 export { createPasswordLink } from './passwords/password-links.ts';
 export { MAX_PASSWORD_LENGTH, MIN_PASSWORD_LENGTH } from './passwords/passwords.ts';
-export type { PasswordSignIn } from './passwords/sign-in-by-password.ts';
 export { CAPABILITIES, type Capability, type HostContext, type Person } from './person.ts';
 export { admins, anyone, isPerson, signedIn, users } from './policies.ts';
-export { BUILTIN_ROLES, type BuiltinRoleName, createBuiltinRoles, OWNER_ROLE } from './roles/builtin-roles.ts';
+export { BUILTIN_ROLES, type BuiltinRoleName, createBuiltinRoles } from './roles/builtin-roles.ts';
 export { Role, RoleAssignment } from './roles/role.entity.ts';
-export { mayChangeRolesOf, mayGrant, wouldLoseLastOwner } from './roles/role.policy.ts';
+export { mayGrant, wouldLoseLastOwner } from './roles/role.policy.ts';
 export { assignRoles, setRoles } from './roles/set-roles.ts';
-export type { AccessChange, Authentication } from './sessions/authentication.ts';
-export { noteAccessChange, revokeAllOf, revokeSession, setUserStatus } from './sessions/change-access.ts';
-export { type OpenedSession, openSession } from './sessions/open-session.ts';
-export { AccessChangeRecord, SESSION_KINDS, Session, type SessionKind } from './sessions/session.entity.ts';
-export { type SessionCookie, sessionCookie } from './sessions/session-cookie.ts';
-export { createLocalAdmin } from './users/create-local-admin.ts';
-export { type MirroredUser, mirrorUser } from './users/mirror-user.ts';
-export { normaliseEmail } from './users/normalise-email.ts';
-export { ADMIN, LOCAL_ISSUER, USER_STATUSES, User, type UserStatus } from './users/user.entity.ts';
+export type { AccessChange } from './sessions/authentication.ts';
+export { revokeAllOf, revokeSession, setUserStatus } from './sessions/change-access.ts';
+export { openSession } from './sessions/open-session.ts';
+export type { SessionKind } from './sessions/session.entity.ts';
+export { ADMIN, User } from './users/user.entity.ts';
 
 import type { Job, Task } from '../platform/jobs/index.ts';
 import { HostKey } from './host-keys/host-key.entity.ts';

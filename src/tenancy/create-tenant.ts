@@ -3,7 +3,7 @@ import { type Actor, type Scope, transact } from '../platform/database/index.ts'
 import { Tenant } from './tenant.entity.ts';
 
 /** Names that would stand where a page of the product stands (`/{userType}`), or that mean somebody else. */
-export const RESERVED_USER_TYPES = [
+const RESERVED_USER_TYPES = [
   'admin',
   'api',
   'assets',
@@ -21,7 +21,7 @@ export const RESERVED_USER_TYPES = [
 ] as const;
 
 /** A user type as the host names it: lower case, a path segment. */
-export const UserTypeName = z
+const UserTypeName = z
   .string()
   .regex(/^[a-z][a-z0-9]*(?:[-_][a-z0-9]+)*$/)
   .max(40)

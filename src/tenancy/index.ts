@@ -6,23 +6,13 @@
  * names, emails, phone numbers, URLs or tokens into it.
  */
 export { AuditRecord } from './audit-record.entity.ts';
-export { type ChangeWatch, watchChanges } from './change-watch.ts';
-export { createTenant, NewTenant, RESERVED_USER_TYPES, systemActor, UserTypeName } from './create-tenant.ts';
-export { type Refusal, recordAudit, recordRefusal } from './record-audit.ts';
+export { watchChanges } from './change-watch.ts';
+export { createTenant, NewTenant, systemActor } from './create-tenant.ts';
+export { recordAudit, recordRefusal } from './record-audit.ts';
 export { loadSupportSettings, saveSupportSettings } from './save-support-settings.ts';
-export { Setting } from './setting.entity.ts';
-export {
-  ATTACHMENT_TYPES,
-  DEFAULT_SUPPORT_SETTINGS,
-  readSupportSettings,
-  STAFF_SEND_FACTOR,
-  SupportSettings,
-  WEEKDAYS,
-  type Weekday,
-} from './support-settings.ts';
+export { DEFAULT_SUPPORT_SETTINGS, readSupportSettings, SupportSettings } from './support-settings.ts';
 export { openTenancy, type Tenancy, type TenantInfo } from './tenancy.ts';
-export { TENANT_STATUSES, Tenant, type TenantStatus } from './tenant.entity.ts';
-export type { AuditAction, AuditEntry } from './types.ts';
+export { Tenant } from './tenant.entity.ts';
 
 import { AuditRecord } from './audit-record.entity.ts';
 import { Setting } from './setting.entity.ts';

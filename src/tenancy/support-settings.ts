@@ -1,7 +1,7 @@
 import { z } from 'zod';
 
 /** Types of attachment that are offered; nothing that a browser or a desktop would run. */
-export const ATTACHMENT_TYPES = [
+const ATTACHMENT_TYPES = [
   'image/jpeg',
   'image/png',
   'image/gif',
@@ -17,8 +17,8 @@ export const ATTACHMENT_TYPES = [
   'video/webm',
 ] as const;
 
-export const WEEKDAYS = ['monday', 'tuesday', 'wednesday', 'thursday', 'friday', 'saturday', 'sunday'] as const;
-export type Weekday = (typeof WEEKDAYS)[number];
+const WEEKDAYS = ['monday', 'tuesday', 'wednesday', 'thursday', 'friday', 'saturday', 'sunday'] as const;
+type Weekday = (typeof WEEKDAYS)[number];
 
 const ALWAYS = { from: '00:00', to: '24:00' } as const;
 
@@ -92,9 +92,6 @@ export type SupportSettings = z.output<typeof SupportSettings>;
 
 /** What a tenant has that never saved the tab. */
 export const DEFAULT_SUPPORT_SETTINGS: SupportSettings = SupportSettings.parse({});
-
-/** How many times the users' limit staff may send. */
-export const STAFF_SEND_FACTOR = 6;
 
 /**
  * Reads a stored section. What a field cannot take (saved by another version of the app) falls back to that field's

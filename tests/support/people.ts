@@ -35,7 +35,7 @@ export type Handle =
   | 'owner';
 
 /** Everybody a new tenant has, users first. */
-export const HANDLES: readonly Handle[] = [
+const HANDLES: readonly Handle[] = [
   'rahim',
   'driver-2',
   'ayesha',

@@ -34,6 +34,7 @@ interface DemoTenant {
   readonly timeZone: string;
 }
 
+/** The tenants of the demo people. */
 export const DEMO_TENANTS: readonly DemoTenant[] = [
   { slug: 'safego', name: 'SafeGo', userTypes: ['driver', 'customer', 'restaurant'], timeZone: 'Asia/Dhaka' },
   { slug: 'smart-equiz', name: 'Smart eQuiz', userTypes: ['participant'], timeZone: 'America/New_York' },

@@ -2,8 +2,7 @@ import { defineEntity, p } from '@mikro-orm/postgresql';
 import { baseColumns, tenantFilter } from '../../platform/database/index.ts';
 
 /** What a host may sign with; each key has exactly one of them. */
-export const HOST_KEY_ALGORITHMS = ['HS256', 'RS256', 'ES256'] as const;
-export type HostKeyAlgorithm = (typeof HOST_KEY_ALGORITHMS)[number];
+export type HostKeyAlgorithm = 'HS256' | 'RS256' | 'ES256';
 
 const HostKeySchema = defineEntity({
   name: 'HostKey',

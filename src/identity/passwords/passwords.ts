@@ -8,7 +8,9 @@ const ARGON2 = { memoryCost: 19_456, timeCost: 2, parallelism: 1 } as const;
 const MAX_RUNNING = 2;
 const MAX_WAITING = 50;
 
+/** Characters; no other rule, people keep long ones in mind more easily than odd ones. */
 export const MIN_PASSWORD_LENGTH = 12;
+/** Characters; hashing more would only cost time. */
 export const MAX_PASSWORD_LENGTH = 200;
 
 /** Hashes and compares passwords off the main thread, a few at a time. */

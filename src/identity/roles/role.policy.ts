@@ -1,18 +1,13 @@
 import type { Actor } from '../../platform/database/index.ts';
 
-/** Nobody hands out more than they have: true when `actor` may make or give a role with these capabilities. */
+/**
+ * Nobody hands out, or takes away, more than they have: true when `actor` may make, give or take a role with these
+ * capabilities.
+ */
 export function mayGrant(actor: Actor, capabilities: Iterable<string>): boolean {
   if (!actor.can('MANAGE_ROLES')) return false;
   for (const capability of capabilities) if (!actor.can(capability)) return false;
   return true;
-}
-
-/**
- * True when `actor` may change the roles of somebody who holds `held`: nobody takes from a person who has more than
- * they have themselves, either.
- */
-export function mayChangeRolesOf(actor: Actor, held: Iterable<string>): boolean {
-  return mayGrant(actor, held);
 }
 
 /** True when the tenant would be left without anybody who may manage it. `owners` are the active holders now. */

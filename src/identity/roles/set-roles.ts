@@ -6,7 +6,7 @@ import { noteAccessChange } from '../sessions/change-access.ts';
 import { ADMIN, User } from '../users/user.entity.ts';
 import { OWNER_ROLE } from './builtin-roles.ts';
 import { Role, RoleAssignment } from './role.entity.ts';
-import { mayChangeRolesOf, mayGrant, wouldLoseLastOwner } from './role.policy.ts';
+import { mayGrant, wouldLoseLastOwner } from './role.policy.ts';
 
 /**
  * Gives an admin exactly these roles (by name). Effective on every node within a second, open sockets included.
@@ -34,7 +34,7 @@ export async function setRoles(scope: Scope, userId: string, roleNames: readonly
     ];
     if (changed.length === 0) return;
     const mayChange =
-      mayChangeRolesOf(
+      mayGrant(
         inside.actor,
         heldRoles.flatMap((one) => one.capabilities),
       ) &&

@@ -4,6 +4,7 @@ import type { HostContext } from '../person.ts';
 import { newSecretToken, tokenHash } from './secret-token.ts';
 import { Session, type SessionKind } from './session.entity.ts';
 
+/** What session tokens begin with, so that one found in a log is recognised. */
 export const SESSION_PREFIX = 'sgs_';
 
 const HOURS = 3_600_000;

@@ -3,8 +3,7 @@ import { baseColumns, tenantFilter } from '../../platform/database/index.ts';
 import type { HostContext } from '../person.ts';
 
 /** A browser's cookie, or a bearer token of a program. */
-export const SESSION_KINDS = ['browser', 'api'] as const;
-export type SessionKind = (typeof SESSION_KINDS)[number];
+export type SessionKind = 'browser' | 'api';
 
 const SessionSchema = defineEntity({
   name: 'Session',

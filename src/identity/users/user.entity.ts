@@ -8,8 +8,8 @@ export const ADMIN = 'admin';
 /** Issuer of admins who were made here and sign in with a password only. */
 export const LOCAL_ISSUER = 'local';
 
-export const USER_STATUSES = ['active', 'deactivated'] as const;
-export type UserStatus = (typeof USER_STATUSES)[number];
+/** A deactivated person keeps their conversations and cannot come in. */
+export type UserStatus = 'active' | 'deactivated';
 
 const UserSchema = defineEntity({
   name: 'User',
