@@ -1,14 +1,10 @@
+import { PostgreSqlDriver } from '@mikro-orm/postgresql';
 import { entities } from './src/entities.ts';
-import { readConfig } from './src/platform/config/index.ts';
-import { openEmbeddedPostgres, ormOptions } from './src/platform/database/index.ts';
+import { readConfig, StartError } from './src/platform/config/index.ts';
+import { ormOptions } from './src/platform/database/index.ts';
 
-/** For `npx mikro-orm …` (e.g. `migration:create --blank`): the owner's connection, the embedded database included. */
-export default async function ormConfig() {
-  const { migrateDatabaseUrl, dataDir } = readConfig(process.env);
-  if (migrateDatabaseUrl) return ormOptions(migrateDatabaseUrl, entities);
-  const log = { info() {}, debug() {}, warn() {}, error() {} };
-  const embedded = await openEmbeddedPostgres({ dataDir, log });
-  embedded.unref();
-  process.once('beforeExit', () => void embedded.release());
-  return ormOptions(embedded.url, entities);
-}
+const { migrateDatabaseUrl } = readConfig(process.env);
+if (!migrateDatabaseUrl) throw new StartError('DATABASE_URL is missing: the MikroORM command line needs a database');
+
+/** For `npx mikro-orm …`, e.g. `migration:pending`: connects as the owner. The program itself does not read this. */
+export default { ...ormOptions(migrateDatabaseUrl, entities), driver: PostgreSqlDriver };

@@ -2,32 +2,42 @@
 import { entities } from './entities.ts';
 import { seedWhenEmpty, tasks } from './modules.ts';
 import { readConfig, withSecretKey } from './platform/config/index.ts';
-import { type StartedDatabase, startDatabase } from './platform/database/index.ts';
+import { type Database, type StartedDatabase, startDatabase } from './platform/database/index.ts';
 import { listTasks, runTask } from './platform/jobs/index.ts';
 import { leaveWithOneLine, openLog } from './platform/lifecycle/index.ts';
 
-const [name, ...args] = process.argv.slice(2);
-let started: Promise<StartedDatabase> | undefined;
-
 try {
-  if (name) await run(name);
+  const [name, ...args] = process.argv.slice(2);
+  if (name) await run(name, args);
   else print(listTasks(tasks));
 } catch (error) {
   leaveWithOneLine(error);
-} finally {
-  await started?.then(({ stop }) => stop()).catch(() => {});
 }
 
-async function run(task: string): Promise<void> {
+async function run(name: string, args: readonly string[]): Promise<void> {
   const config = withSecretKey(readConfig(process.env));
+  // What a task has to say is its answer; the log tells of trouble only, unless it was asked for more.
   const log = openLog(process.env['LOG_LEVEL'] ? config.logLevel : 'warn');
-  async function database() {
-    started ??= startDatabase(config, log, entities);
-    const { database } = await started;
-    await seedWhenEmpty({ config, database, log });
-    return database;
+  let started: Promise<StartedDatabase> | undefined;
+  async function open(): Promise<StartedDatabase> {
+    const opened = await startDatabase(config, log, entities);
+    try {
+      await seedWhenEmpty({ config, database: opened.database, log });
+      return opened;
+    } catch (error) {
+      await opened.stop();
+      throw error;
+    }
   }
-  await runTask(tasks, task, args, { config, log, database, print });
+  async function database(): Promise<Database> {
+    started ??= open();
+    return (await started).database;
+  }
+  try {
+    await runTask(tasks, name, args, { config, log, database, print });
+  } finally {
+    await started?.then(({ stop }) => stop());
+  }
 }
 
 function print(line: string): void {

@@ -36,7 +36,7 @@ export interface Config {
 }
 
 /** An S3 compatible store for attachments. */
-export interface S3Config {
+interface S3Config {
   readonly endpoint: URL;
   readonly bucket: string;
   readonly region: string;
@@ -45,7 +45,8 @@ export interface S3Config {
 }
 
 /** pino's levels. */
-export const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'] as const;
+const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'] as const;
+/** How much the log tells. */
 export type LogLevel = (typeof LOG_LEVELS)[number];
 
 /**
@@ -122,7 +123,7 @@ function s3(values: Values): S3Config | undefined {
 }
 
 /** True for addresses that only this machine reaches. */
-export function isLoopback(host: string): boolean {
+function isLoopback(host: string): boolean {
   return host === 'localhost' || host === '::1' || /^127(\.\d{1,3}){3}$/.test(host);
 }
 

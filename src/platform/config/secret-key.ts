@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { linkSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { linkSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Config } from './config.ts';
 import { StartError } from './start-error.ts';
@@ -17,7 +17,7 @@ export function withSecretKey(config: Config): ReadyConfig {
  * sessions and signed links outlive a restart.
  * @throws StartError when the folder cannot be written or the file is damaged.
  */
-export function keepSecretKey(dataDir: string): Buffer {
+function keepSecretKey(dataDir: string): Buffer {
   const file = join(dataDir, 'secret-key');
   try {
     return readKey(file) ?? makeKey(dataDir, file);
@@ -36,7 +36,10 @@ function makeKey(dataDir: string, file: string): Buffer {
     // Complete or not at all; when two processes start at once the first one's key holds for both.
     linkSync(half, file);
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
+    const { code } = error as NodeJS.ErrnoException;
+    // Some file systems have no hard links.
+    if (code === 'EPERM' || code === 'ENOTSUP' || code === 'EOPNOTSUPP') renameSync(half, file);
+    else if (code !== 'EEXIST') throw error;
   } finally {
     rmSync(half, { force: true });
   }

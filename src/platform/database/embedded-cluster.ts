@@ -62,7 +62,7 @@ const MAX_LOG_BYTES = 10_000_000;
 const START_TIMEOUT_MS = 120_000;
 
 /** PostgreSQL's data folder. */
-export function dataFolder(account: EmbeddedAccount): string {
+function dataFolder(account: EmbeddedAccount): string {
   return join(account.home, 'cluster', 'data');
 }
 

@@ -17,19 +17,17 @@ import {
 } from './embedded-cluster.ts';
 
 /** A PostgreSQL of our own, in use by this process until `release()`. */
-export interface EmbeddedPostgres {
+interface EmbeddedPostgres {
   /** Connects as the owner of the application's database: may create roles, is no superuser. */
   url: string;
   /** Connects as the superuser; for tests that look behind the curtain. */
   adminUrl: string;
-  /** Lets the process end while it is in use; for command-line tools that never say when they are done. */
-  unref(): void;
   /** Leaves; whoever leaves last stops the server. Never rejects. */
   release(): Promise<void>;
 }
 
 /** Which database, and how. */
-export interface EmbeddedOptions {
+interface EmbeddedOptions {
   /** DATA_DIR; the cluster lies in its folder `postgres`. */
   dataDir: string;
   log: Log;
@@ -67,8 +65,6 @@ export async function openEmbeddedPostgres({ dataDir, log, settings }: EmbeddedO
       return {
         url: connectionUrl(server, OWNER, password, DATABASE),
         adminUrl: connectionUrl(server, SUPERUSER, password, DATABASE),
-        // pg has it, its types do not yet.
-        unref: () => (holder as Client & { unref(): void }).unref(),
         release: () => leave(holder, account, password),
       };
     }

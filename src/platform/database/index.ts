@@ -6,8 +6,8 @@
  */
 export { baseColumns, ownTenantFilter, TENANT_FILTER, tenantFilter } from './columns.ts';
 export { type Database, type DatabaseOptions, type Log, migrate, openDatabase, ormOptions } from './database.ts';
+export { openEmbeddedPostgres } from './embedded-postgres.ts';
 export { roleNames } from './roles.ts';
 export type { Actor, DomainEvent, Scope, TenantRef } from './scope.ts';
-export { isInTransaction, transact } from './transact.ts';
-export { type EmbeddedPostgres, openEmbeddedPostgres } from './embedded-postgres.ts';
 export { type StartedDatabase, startDatabase } from './start-database.ts';
+export { isInTransaction, transact } from './transact.ts';

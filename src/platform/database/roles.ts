@@ -1,4 +1,5 @@
 import pg from 'pg';
+import { StartError } from '../config/index.ts';
 
 /** Names of the two roles that belong to one database. Roles are cluster-wide, hence the database in the name. */
 export interface RoleNames {
@@ -16,7 +17,7 @@ export function roleNames(url: string): RoleNames {
 
 /**
  * Creates both roles and lets the owner and the app's login use them. Needs CREATEROLE when they are missing.
- * @throws Error with the SQL an administrator must run when the owner may not create roles.
+ * @throws StartError with the SQL an administrator must run when the owner may not create roles.
  */
 export async function prepareRoles(owner: pg.Client, appUrl: string): Promise<void> {
   const { app, append } = roleNames(appUrl);
@@ -45,7 +46,7 @@ export async function prepareRoles(owner: pg.Client, appUrl: string): Promise<vo
       // two installations on one cluster may create the same role at once: then it is there, which is all we want
       if (code === '42710' || code === '23505') continue;
       if (code === '42501') {
-        throw new Error(
+        throw new StartError(
           `The database user ${me} may not create roles. An administrator must run: ${statements.join('; ')};`,
         );
       }
@@ -54,7 +55,7 @@ export async function prepareRoles(owner: pg.Client, appUrl: string): Promise<vo
   }
 }
 
-/** @throws Error when row-level security would not hold for this pool, or a pooler between us mixes sessions. */
+/** @throws StartError when row-level security would not hold for this pool, or a pooler between us mixes sessions. */
 export async function refuseUnsafePool(pool: pg.Pool): Promise<void> {
   const first = await pool.connect();
   try {
@@ -67,12 +68,12 @@ export async function refuseUnsafePool(pool: pg.Pool): Promise<void> {
     );
     const row = found.rows[0];
     if (!row || row.unsafe || row.owns) {
-      throw new Error(
+      throw new StartError(
         `The database role ${row?.name ?? '?'} is a superuser, bypasses row-level security or owns the tables; refusing to serve.`,
       );
     }
     if (row.fsync === 'off' || row.commit === 'off') {
-      throw new Error(
+      throw new StartError(
         'The database runs with fsync or synchronous_commit off: an acknowledged message could be lost; refusing to serve.',
       );
     }
@@ -82,7 +83,7 @@ export async function refuseUnsafePool(pool: pg.Pool): Promise<void> {
         [first, second].map((client) => client.query<{ pid: number }>('select pg_backend_pid() as pid')),
       );
       if (pids[0]?.rows[0]?.pid === pids[1]?.rows[0]?.pid) {
-        throw new Error('A transaction pooler stands before the database; connect to PostgreSQL directly.');
+        throw new StartError('A transaction pooler stands before the database; connect to PostgreSQL directly.');
       }
     } finally {
       second.release();

@@ -3,5 +3,5 @@
  * Wings declare both, `modules.ts` gathers them. Promises that a job runs on one node at a time, whichever leads.
  * Never runs anything by itself: `startJobs` is called by `main.ts`, `runTask` by `cli.ts`.
  */
-export { type Job, type JobContext, type JobRunner, startJobs } from './jobs.ts';
-export { listTasks, runTask, type Task, type TaskContext, type TaskOption } from './tasks.ts';
+export { type Job, startJobs } from './jobs.ts';
+export { listTasks, runTask, type Task, type TaskContext } from './tasks.ts';

@@ -12,7 +12,7 @@ export interface Job {
 }
 
 /** What a job is given. It opens a scope per tenant itself, or calls a named cross-tenant function. */
-export interface JobContext {
+interface JobContext {
   readonly database: Database;
   readonly log: Log;
   /** When the run began. */
@@ -20,7 +20,7 @@ export interface JobContext {
 }
 
 /** The running cron table of one node. */
-export interface JobRunner {
+interface JobRunner {
   /** Runs a job now, here, whoever leads; for tests. */
   runNow(name: string): Promise<void>;
   /** Starts no more jobs, waits for those under way and gives the lead away. */

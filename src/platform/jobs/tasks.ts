@@ -15,7 +15,7 @@ export interface Task {
 }
 
 /** One `--option <value>`, or a bare `--flag`. */
-export interface TaskOption {
+interface TaskOption {
   /** What the value is, for the list, e.g. `handle`; absent for a flag. */
   readonly value?: string;
   readonly summary: string;

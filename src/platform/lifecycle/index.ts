@@ -3,6 +3,6 @@
  * and that it leaves in order: no longer ready, sockets told, requests finished, database closed.
  */
 export { leaveWithOneLine } from './leave.ts';
-export { type Lifecycle, openLifecycle } from './lifecycle.ts';
-export { type Listening, listen } from './listen.ts';
+export { openLifecycle } from './lifecycle.ts';
+export { listen } from './listen.ts';
 export { openLog } from './log.ts';

@@ -1,7 +1,7 @@
 import type { Log } from '../database/index.ts';
 
 /** How the process leaves: who holds something adds a step that lets go of it. */
-export interface Lifecycle {
+interface Lifecycle {
   /** Adds a step. What came last goes first, one after the other; a step that fails is logged. */
   onDrain(name: string, step: () => Promise<void> | void): void;
   /** Leaves now, as SIGTERM would. */

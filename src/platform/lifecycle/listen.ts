@@ -3,7 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { StartError } from '../config/index.ts';
 
 /** A server that listens. */
-export interface Listening {
+interface Listening {
   /** `http://HOST:PORT` as it came to be, e.g. with the port that was free. */
   readonly url: string;
   /**
