@@ -33,7 +33,7 @@ export async function startApp(env: Record<string, string> = {}): Promise<Runnin
     DEMO: '0',
     ...env,
   });
-  const config = { ...read, secretKey: TEST_SECRET_KEY };
+  const config = { ...read, secretKey: read.secretKey ?? TEST_SECRET_KEY };
   const database = await openDatabase({ url: databaseUrl(), entities, log: silent });
   const modules = await openModules({ config, database, log: silent });
   modules.server.listen(0, '127.0.0.1');
@@ -45,7 +45,7 @@ export async function startApp(env: Record<string, string> = {}): Promise<Runnin
     config,
     routes: modules.routes,
     rooms: modules.rooms,
-    newTenant: () => newTenant(database),
+    newTenant: () => newTenant(database, config.secretKey),
     async stop() {
       await modules.closeSockets();
       modules.server.closeAllConnections();

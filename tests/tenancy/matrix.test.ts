@@ -26,7 +26,8 @@ interface Intruder {
   readonly own: Partial<Record<Thing, string>>;
 }
 
-const CANARY = `canary-${randomUUID()}`;
+/** Not like an id, so that making an answer neutral leaves it. */
+const CANARY = `canary${randomUUID().replaceAll('-', '')}`;
 const OTHER_TENANTS: readonly Handle[] = ['rahim', 'agent', 'owner'];
 const OTHER_USERS: readonly Handle[] = ['driver-2', 'ayesha', 'kacchi-house'];
 
@@ -86,7 +87,6 @@ async function fill(tenant: TestTenant, word: string): Promise<Record<Thing, str
   return {
     conversation,
     message,
-    note: newId(),
     driver: driver.id,
     customer: ayesha.id,
     restaurant: restaurant.id,
@@ -178,7 +178,10 @@ async function firstOfStream(answer: Response): Promise<string> {
 function neutral(text: string, ids: readonly string[]): string {
   return ids
     .reduce((so, id) => so.replaceAll(id, '<id>'), text)
-    .replace(/[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}/g, '<uuid>');
+    .replace(/[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}/g, '<uuid>')
+    .replace(/\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z/g, '<time>')
+    .replace(/\b\d\d:\d\d\b/g, '<hour>')
+    .replace(/#m\d+/g, '#m<seq>');
 }
 
 /** Where two answers part, short enough to read. */
@@ -220,9 +223,12 @@ describe('over every route', () => {
       (['rahim', 'agent', 'owner'] as const).map((handle) => intruder(victim, handle, '', {})),
     );
     const unreached: string[] = [];
-    for (const route of app.routes) {
+    // Reading first, while the conversation is as it was filled.
+    const routes = app.routes.toSorted((a, b) => Number(a.method !== 'GET') - Number(b.method !== 'GET'));
+    for (const route of routes) {
       const { slots } = slotsOf(route);
-      for (const slot of slots.filter(({ thing }) => thing !== 'note')) {
+      // A filter narrows a list that is one's own anyway: nothing is reached by it.
+      for (const slot of slots.filter(({ name }) => name !== 'assignedAdminId')) {
         const reached = await Promise.all(rightful.map((person) => differs(person, route, slots, slot)));
         if (!reached.includes(true)) unreached.push(`${route.name} ${slot.where}.${slot.name}`);
       }

@@ -3,7 +3,7 @@ import { z } from 'zod';
 import type { Route } from '../../src/platform/http/index.ts';
 
 /** What an id in a request names. */
-export type Thing = 'conversation' | 'message' | 'note' | 'driver' | 'customer' | 'restaurant' | 'admin';
+export type Thing = 'conversation' | 'message' | 'driver' | 'customer' | 'restaurant' | 'admin';
 
 /** A place in a route where somebody could put an id that is not theirs. */
 export interface Slot {
@@ -32,7 +32,6 @@ const BY_SEGMENT: Record<string, Thing> = {
   conversations: 'conversation',
   'support-chat': 'conversation',
   messages: 'message',
-  notes: 'note',
   drivers: 'driver',
   customers: 'customer',
   restaurants: 'restaurant',
@@ -40,6 +39,7 @@ const BY_SEGMENT: Record<string, Thing> = {
 
 /** What an id names, by its own name in query and body. */
 const BY_NAME: Record<string, Thing> = {
+  ids: 'conversation',
   conversationId: 'conversation',
   messageId: 'message',
   replyToId: 'message',
