@@ -62,7 +62,8 @@ function readBytes(request: IncomingMessage, maxBytes: number): Promise<Buffer> 
     });
     request.on('end', () => resolve(chunks.length === 1 && chunks[0] ? chunks[0] : Buffer.concat(chunks, length)));
     request.on('error', () => reject(notParseable()));
-    request.on('close', () => reject(notParseable()));
+    // comes after every request; only one that was cut off has not ended
+    request.on('close', () => request.readableEnded || reject(notParseable()));
   });
 }
 

@@ -42,16 +42,17 @@ export async function sendReply(ctx: Context, reply: Reply, head: string[]): Pro
     res.end();
     return;
   }
-  const isText = typeof body === 'string';
-  const type = reply.type ?? (isText ? 'text/html; charset=utf-8' : 'application/json; charset=utf-8');
-  let bytes = Buffer.isBuffer(body) ? body : Buffer.from(isText ? body : JSON.stringify(body));
-  if (bytes.length >= COMPRESS_FROM_BYTES && req.method !== 'HEAD' && isCompressible(type)) {
+  const type =
+    reply.type ?? (typeof body === 'string' ? 'text/html; charset=utf-8' : 'application/json; charset=utf-8');
+  let content = typeof body === 'string' || Buffer.isBuffer(body) ? body : JSON.stringify(body);
+  if (content.length >= COMPRESS_FROM_BYTES && req.method !== 'HEAD' && isCompressible(type)) {
     addVary(head, 'Accept-Encoding');
-    bytes = await compressed(bytes, ctx.req.headers['accept-encoding'], head);
+    content = await compressed(content, ctx.req.headers['accept-encoding'], head);
   }
-  head.push('Content-Type', type, 'Content-Length', String(bytes.length));
+  head.push('Content-Type', type, 'Content-Length', String(Buffer.byteLength(content)));
   res.writeHead(reply.status, head);
-  res.end(req.method === 'HEAD' ? undefined : bytes);
+  // a string goes out together with the head in one write, a buffer takes a dearer one of two parts
+  res.end(req.method === 'HEAD' ? undefined : content);
 }
 
 function isReadable(body: Reply['body']): body is NodeJS.ReadableStream {
@@ -62,11 +63,15 @@ function isCompressible(type: string): boolean {
   return type.startsWith('text/') || type.startsWith('application/json');
 }
 
-async function compressed(bytes: Buffer, accepted: string | string[] | undefined, head: string[]): Promise<Buffer> {
+async function compressed(
+  content: string | Buffer,
+  accepted: string | string[] | undefined,
+  head: string[],
+): Promise<string | Buffer> {
   const encoding = preferredEncoding(String(accepted ?? ''), ['br', 'gzip']);
-  if (encoding === undefined) return bytes;
+  if (encoding === undefined) return content;
   head.push('Content-Encoding', encoding);
-  return encoding === 'br' ? promisify(brotliCompress)(bytes, BROTLI) : promisify(gzip)(bytes);
+  return encoding === 'br' ? promisify(brotliCompress)(content, BROTLI) : promisify(gzip)(content);
 }
 
 /** The first of `offered` that the header takes; q=0 refuses. */
