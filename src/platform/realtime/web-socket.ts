@@ -23,9 +23,6 @@ const CLOSE_TIMEOUT_MS = 15_000;
 const IMPATIENT_CLOSE_MS = 2_000;
 const IDENTIFY_TIMEOUT_MS = 5_000;
 
-/** ws copies options per frame: the same object, no masking, no compression. */
-const TEXT = { binary: false, compress: false, fin: true } as const;
-
 /** A connection that can be spoken to as well. */
 export interface SocketConnection extends Connection {
   /** Stops and starts reading from the peer; counts, so each `pause` needs its `resume`. */
@@ -134,7 +131,7 @@ export function serveWebSockets(deps: WebSocketDeps): { close(): void } {
       wss.handleUpgrade(request, socket, head, (ws) => {
         ws.on('error', () => {});
         if (visitor) {
-          open(ws, request, visitor, dialect);
+          open(ws, socket, request, visitor, dialect);
           done();
         } else {
           ws.on('message', () => {});
@@ -145,9 +142,9 @@ export function serveWebSockets(deps: WebSocketDeps): { close(): void } {
     });
   }
 
-  function open(ws: WebSocket, request: IncomingMessage, visitor: Visitor, dialect: Dialect): void {
+  function open(ws: WebSocket, socket: Duplex, request: IncomingMessage, visitor: Visitor, dialect: Dialect): void {
     nextId += 1;
-    const connection = connect(ws, `${nextId}`, visitor, dialect, hub);
+    const connection = connect(ws, socket, `${nextId}`, visitor, dialect, hub);
     hub.attach(connection);
     const handler = dialect.opened(connection, request);
     const beat = { isAlive: true, ws, connection, dialect };
@@ -192,7 +189,18 @@ export function serveWebSockets(deps: WebSocketDeps): { close(): void } {
   };
 }
 
-function connect(ws: WebSocket, id: string, visitor: Visitor, { format }: Dialect, hub: Hub): SocketConnection {
+/**
+ * `socket` is the one under `ws`. Text frames are written to it directly: without compression ws never holds a frame
+ * back, so they cannot overtake its own, and one prepared buffer serves every socket of a room.
+ */
+function connect(
+  ws: WebSocket,
+  socket: Duplex,
+  id: string,
+  visitor: Visitor,
+  { format }: Dialect,
+  hub: Hub,
+): SocketConnection {
   let pauses = 0;
   let isOpen = true;
   const connection: SocketConnection = {
@@ -206,9 +214,9 @@ function connect(ws: WebSocket, id: string, visitor: Visitor, { format }: Dialec
     },
     send(frame) {
       if (!isOpen) return;
-      frame.bytes ??= Buffer.from(frame.text);
-      ws.send(frame.bytes, TEXT);
-      if (ws.bufferedAmount > MAX_WAITING_BYTES) connection.close(1013);
+      frame.bytes ??= textFrame(frame.text);
+      socket.write(frame.bytes);
+      if (socket.writableLength > MAX_WAITING_BYTES) connection.close(1013);
     },
     close(code) {
       if (!isOpen) return;
@@ -219,7 +227,7 @@ function connect(ws: WebSocket, id: string, visitor: Visitor, { format }: Dialec
       if (code !== 1013) setTimeout(() => ws.terminate(), IMPATIENT_CLOSE_MS).unref();
     },
     async drained() {
-      for (let waited = 0; ws.bufferedAmount > CALM_BYTES; waited += 20) {
+      for (let waited = 0; socket.writableLength > CALM_BYTES; waited += 20) {
         if (!isOpen) return;
         if (waited > DRAIN_TIMEOUT_MS) return connection.close(1013);
         await sleep(20);
@@ -239,6 +247,24 @@ function connect(ws: WebSocket, id: string, visitor: Visitor, { format }: Dialec
     isOpen = false;
   });
   return connection;
+}
+
+/** A whole text message of a server, header and payload in one buffer (RFC 6455, 5.2: FIN, opcode 1, no mask). */
+function textFrame(text: string): Buffer {
+  const length = Buffer.byteLength(text);
+  const head = length < 126 ? 2 : length < 65_536 ? 4 : 10;
+  const frame = Buffer.allocUnsafe(head + length);
+  frame[0] = 0x81;
+  if (head === 2) frame[1] = length;
+  else if (head === 4) {
+    frame[1] = 126;
+    frame.writeUInt16BE(length, 2);
+  } else {
+    frame[1] = 127;
+    frame.writeBigUInt64BE(BigInt(length), 2);
+  }
+  frame.write(text, head);
+  return frame;
 }
 
 interface Beat {
