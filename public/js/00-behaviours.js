@@ -5,7 +5,7 @@
  */
 (() => {
   const behaviours = new Map();
-  const running = new WeakMap();
+  const running = new Map();
 
   function start(element) {
     for (const name of element.dataset.behaviour.split(' ')) {
@@ -37,8 +37,12 @@
 
   document.addEventListener('DOMContentLoaded', () => startWithin(document));
   document.addEventListener('htmx:after:process', (event) => startWithin(event.target));
-  document.addEventListener('htmx:before:cleanup', (event) => {
-    for (const end of running.get(event.target)?.values() ?? []) end?.();
-    running.delete(event.target);
+  // htmx cleans up after its own elements only, so what a swap has taken away is looked for.
+  document.addEventListener('htmx:after:swap', () => {
+    for (const [element, begun] of running) {
+      if (element.isConnected) continue;
+      running.delete(element);
+      for (const end of begun.values()) end?.();
+    }
   });
 })();

@@ -178,15 +178,15 @@ function windowOf({ before }: { readonly before?: number | undefined }): LogWind
 }
 
 /** Id of the element that htmx is about to swap (`section#thread` → `thread`); null for a page. */
-function targetOf(input: Pick<RouteInput<unknown, unknown, unknown>, 'ctx' | 'isFragment'>): string | null {
-  if (!input.isFragment) return null;
-  return /#([a-z-]{1,40})$/.exec(input.ctx.get('HX-Target'))?.[1] ?? '';
+function targetOf({ ctx }: Pick<RouteInput<unknown, unknown, unknown>, 'ctx'>): string | null {
+  // not `isFragment`: a region that loads itself again picks it out of whatever comes, and the region is enough
+  if (ctx.get('HX-Request') !== 'true') return null;
+  return /#([a-z-]{1,40})$/.exec(ctx.get('HX-Target'))?.[1] ?? '';
 }
 
 /** The conversation that the browser has open beside the list that it asks for; only ever used for addresses. */
-function openInBrowser(input: Pick<RouteInput<unknown, unknown, unknown>, 'ctx' | 'isFragment'>): string | null {
-  if (!input.isFragment) return null;
-  const path = URL.parse(input.ctx.get('HX-Current-URL'))?.pathname ?? '';
+function openInBrowser({ ctx }: Pick<RouteInput<unknown, unknown, unknown>, 'ctx'>): string | null {
+  const path = URL.parse(ctx.get('HX-Current-URL'))?.pathname ?? '';
   const [, id] = /^\/admin\/support-chat\/([^/]+)$/.exec(path) ?? [];
   return ConversationPath.safeParse({ id }).data?.id ?? null;
 }

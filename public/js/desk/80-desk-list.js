@@ -14,6 +14,7 @@
 
   const gatherMs = 120;
   const restMs = 3000;
+  let heard = false;
 
   safego.behaviour('desk-list', (pane) => {
     const rows = pane.querySelector('#conversations');
@@ -23,7 +24,6 @@
     let restTimer;
     let lastWorkAt = 0;
     let newest = false;
-    let subscriptions = 0;
 
     const key = (item) => Number(item.dataset.key ?? 0);
     const isBusy = () =>
@@ -53,8 +53,9 @@
     /** Heard again after a gap: what is shown is looked at once more, and what is new comes with it. */
     function onSubscribed({ detail }) {
       if (detail.room !== 'admin_support') return;
-      subscriptions += 1;
-      if (subscriptions === 1) return;
+      const isFirst = !heard;
+      heard = true;
+      if (isFirst) return;
       for (const item of [...rows.querySelectorAll(':scope > .item')].slice(0, 50)) stale.add(item.id.slice(2));
       newest = true;
       timer ??= setTimeout(ask, gatherMs);

@@ -6,16 +6,44 @@
   const narrow = matchMedia('(width < 720px)');
 
   safego.behaviour('desk-thread', (thread) => {
+    const live = document.getElementById('live');
+    if (live) live.dataset.poll = thread.dataset.poll;
     safego.tell('live:rooms', { rooms: thread.dataset.rooms });
     safego.tell('desk:chosen');
-    if (
-      !narrow.matches &&
-      document.activeElement?.closest('#thread, #list, body > :not(main)') !== null &&
-      thread.dataset.swapped
-    ) {
-      (thread.querySelector('#body') ?? thread).focus({ preventScroll: true });
-    }
   });
+
+  /** Where the focus goes when what had it is gone: to writing, and on a phone to the page itself. */
+  function focusThread() {
+    const thread = document.getElementById('thread');
+    const field = narrow.matches ? null : thread?.querySelector('#body');
+    (field ?? thread)?.focus({ preventScroll: true });
+  }
+
+  document.addEventListener('htmx:after:swap', ({ detail: { ctx } }) => {
+    const opened = ctx.sourceElement?.matches?.('.item-link') && ctx.response?.status === 200;
+    if (opened || document.activeElement === document.body) focusThread();
+  });
+
+  /** The first answer assigns the conversation. The live connection says so; where there is none the head is asked for. */
+  document.addEventListener('htmx:finally:request', ({ detail: { ctx } }) => {
+    if (ctx.sourceElement?.id !== 'composer' || !(ctx.response?.status < 300)) return;
+    setTimeout(() => {
+      const head = document.getElementById('conversation-state');
+      if (head && !head.hasAttribute('data-mine')) safego.reload(head);
+    }, 800);
+  });
+
+  /** Answering a colleague's conversation asks first. */
+  document.addEventListener(
+    'submit',
+    (event) => {
+      const ask = event.target.querySelector('.take-over input');
+      if (!ask || ask.reportValidity()) return;
+      event.preventDefault();
+      event.stopImmediatePropagation();
+    },
+    true,
+  );
 
   /** The row of what is open carries aria-current; no fragment knows who looks at it. */
   function choose() {

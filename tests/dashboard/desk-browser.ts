@@ -1,0 +1,105 @@
+import type { Browser, BrowserContext, Page, Response } from 'playwright-core';
+import type { Handle, TestTenant } from '../support/people.ts';
+import type { RunningApp } from '../support/running-app.ts';
+
+/** Somebody in front of a browser. */
+export interface Visitor {
+  readonly page: Page;
+  readonly context: BrowserContext;
+  /** Complaints of the page: errors of scripts, of the content policy, of requests nobody expected. */
+  readonly complaints: string[];
+}
+
+/** How the browser is. */
+export interface VisitorOptions {
+  readonly width?: number;
+  readonly height?: number;
+  readonly dark?: boolean;
+  readonly script?: boolean;
+  readonly language?: 'en' | 'bn';
+}
+
+/** Opens a browser window of its own for somebody who is signed in. */
+export async function visit(
+  browser: Browser,
+  app: RunningApp,
+  tenant: TestTenant,
+  handle: Handle,
+  { width = 1280, height = 800, dark = false, script = true, language = 'en' }: VisitorOptions = {},
+): Promise<Visitor> {
+  const context = await browser.newContext({
+    baseURL: app.base,
+    viewport: { width, height },
+    colorScheme: dark ? 'dark' : 'light',
+    javaScriptEnabled: script,
+    locale: language === 'en' ? 'en-GB' : 'bn-BD',
+    reducedMotion: 'reduce',
+  });
+  const { token } = await tenant.signIn(handle, 'browser');
+  await context.addCookies([
+    { name: 'safego', value: token, url: app.base },
+    { name: 'lang', value: language, url: app.base },
+  ]);
+  const page = await context.newPage();
+  page.setDefaultTimeout(10_000);
+  const complaints: string[] = [];
+  page.on('pageerror', (error) => complaints.push(String(error)));
+  page.on('console', (message) => {
+    if (message.type() === 'error') complaints.push(message.text());
+  });
+  return { page, context, complaints };
+}
+
+/** What a page asked for by script, and what it got: a fragment has no `<html>`. */
+export function watchFragments(page: Page): { asked: string; target: string; status: number; isPage: boolean }[] {
+  const seen: { asked: string; target: string; status: number; isPage: boolean }[] = [];
+  page.on('response', (response: Response) => {
+    const request = response.request();
+    if (request.resourceType() !== 'fetch') return;
+    const { pathname, search } = new URL(request.url());
+    const entry = {
+      asked: `${request.method()} ${pathname}${search}`,
+      target: request.headers()['hx-target'] ?? '',
+      status: response.status(),
+      isPage: false,
+    };
+    seen.push(entry);
+    void response
+      .text()
+      .then((text) => {
+        entry.isPage = /<html|<body/i.test(text);
+      })
+      .catch(() => {});
+  });
+  return seen;
+}
+
+/** Writes as one of the host's users, through the REST door, and says in which conversation. */
+export async function userWrites(app: RunningApp, tenant: TestTenant, handle: Handle, body: string): Promise<string> {
+  const { bearer } = await tenant.signIn(handle);
+  const response = await fetch(`${app.base}/api/support/conversations`, {
+    method: 'POST',
+    headers: { ...bearer, 'content-type': 'application/json' },
+    body: JSON.stringify({ message: { body, clientId: crypto.randomUUID() } }),
+  });
+  if (!response.ok) throw new Error(`the user could not write: ${response.status} ${await response.text()}`);
+  const { conversation } = (await response.json()) as { conversation: { id: string } }; // The contract's shape.
+  return conversation.id;
+}
+
+/** Posts a plain form with somebody's cookie, as their browser would; redirects are not followed. */
+export async function postForm(
+  app: RunningApp,
+  tenant: TestTenant,
+  handle: Handle,
+  path: string,
+  fields: Record<string, string>,
+): Promise<globalThis.Response> {
+  const { cookie } = await tenant.signIn(handle, 'browser');
+  return fetch(`${app.base}${path}`, {
+    method: 'POST',
+    headers: { ...cookie, origin: app.base, 'content-type': 'application/x-www-form-urlencoded' },
+    body: new URLSearchParams(fields),
+    redirect: 'manual',
+  });
+}
