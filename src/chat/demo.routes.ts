@@ -44,5 +44,6 @@ function personView(person: DemoPerson, language: string): object {
     .slice(0, 2)
     .map((word) => [...new Intl.Segmenter(language).segment(word)][0]?.segment ?? '')
     .join('');
-  return { ...person, name, initials };
+  const country = new Intl.DisplayNames([language], { type: 'region' }).of(person.country);
+  return { ...person, name, initials, country };
 }

@@ -1,0 +1,137 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { type Stage, setStage, shown } from './windows.ts';
+
+let stage: Stage;
+beforeAll(async () => {
+  stage = await setStage();
+});
+afterAll(() => stage.stop());
+
+const WITHOUT = { javaScriptEnabled: false };
+
+describe('without JavaScript', () => {
+  it('a driver finds support, starts, reads the answer, answers, and reopens: by links and forms', async () => {
+    const { page } = await stage.open('rahim', WITHOUT);
+    await page.goto(`${stage.app.base}/driver`);
+    expect(await page.getByRole('heading', { level: 2 }).textContent()).toBe('Menu');
+    await page.getByRole('link', { name: 'Support Chat' }).click();
+    await page.getByLabel('Your message').fill('Where is my bonus?\nTwo lines <b>and</b> a tag');
+    await page.getByRole('button', { name: 'Start the conversation' }).click();
+    const path = new URL(page.url()).pathname;
+    expect(path).toMatch(/^\/driver\/support\/conversations\//);
+    expect(await page.locator('#messages .body').textContent()).toBe('Where is my bonus?Two lines <b>and</b> a tag');
+    expect(await page.locator('#messages .body br').count()).toBe(1);
+
+    const agent = await stage.open('agent', { ...WITHOUT, viewport: { width: 1280, height: 800 } });
+    await agent.page.goto(`${stage.app.base}/admin/support-chat/${path.split('/').at(-1)}`);
+    expect(await shown(agent.page)).toContain('Where is my bonus?Two lines <b>and</b> a tag');
+    await agent.page.fill('#composer textarea', 'It was paid yesterday.');
+    await agent.page.click('#composer button');
+    expect((await shown(agent.page)).at(-1)).toBe('It was paid yesterday.');
+
+    await page.getByRole('link', { name: 'Check for new messages' }).click();
+    expect((await shown(page)).at(-1)).toBe('It was paid yesterday.');
+    await page.fill('#composer textarea', 'Thank you');
+    await page.getByRole('button', { name: 'Send' }).click();
+    expect(new URL(page.url()).hash).toBe('#m4');
+    expect((await shown(page)).at(-1)).toBe('Thank you');
+    // sending moved the mark of what the page showed
+    await agent.page.reload();
+    expect(await agent.page.locator('[data-seq="3"][data-read]').count()).toBe(1);
+
+    const lead = await stage.tenant.signIn('lead');
+    await fetch(`${stage.app.base}/api/admin/support/conversations/${path.split('/').at(-1)}/close`, {
+      method: 'POST',
+      headers: { ...lead.bearer, 'content-type': 'application/json' },
+      body: '{}',
+    });
+    // it closes while the driver writes: what was typed is shown again, with the reason
+    await page.fill('#composer textarea', 'One more thing');
+    await page.getByRole('button', { name: 'Send' }).click();
+    expect(await page.getByRole('alert').textContent()).toContain('This conversation is closed');
+    expect(await page.locator('#composer textarea').inputValue()).toBe('One more thing');
+    await page.getByRole('button', { name: 'Open it again' }).click();
+    expect(await page.locator('#composer').isVisible()).toBe(true);
+  });
+
+  it('the same form sent twice is one message, and one conversation', async () => {
+    const { page } = await stage.open('ayesha', WITHOUT);
+    await page.goto(`${stage.app.base}/customer/support`);
+    const clientId = await page.locator('input[name="clientId"]').inputValue();
+    const { token } = await stage.tenant.signIn('ayesha', 'browser');
+    const post = () =>
+      fetch(`${stage.app.base}/customer/support`, {
+        method: 'POST',
+        redirect: 'manual',
+        headers: {
+          cookie: `safego=${token}`,
+          'sec-fetch-site': 'same-origin',
+          'content-type': 'application/x-www-form-urlencoded',
+        },
+        body: new URLSearchParams({ body: 'My food is cold', clientId }),
+      });
+    const answers = await Promise.all([post(), post()]);
+    expect(answers.map(({ status }) => status)).toEqual([303, 303]);
+    expect(new Set(answers.map(({ headers }) => headers.get('location'))).size).toBe(1);
+    await page.goto(new URL(answers[0]!.headers.get('location')!, stage.app.base).href);
+    expect(await page.locator('#messages .body').count()).toBe(1);
+  });
+
+  it('goes back page by page through a long conversation', async () => {
+    const { token } = await stage.tenant.signIn('driver-2');
+    const headers = { authorization: `Bearer ${token}`, 'content-type': 'application/json' };
+    const api = `${stage.app.base}/api/support/conversations`;
+    const started = await fetch(api, { method: 'POST', headers, body: '{}' });
+    const { conversation } = (await started.json()) as { conversation: { id: string } }; // the contract's answer
+    for (let n = 1; n <= 120; n++) {
+      const body = JSON.stringify({ body: `line ${n}`, clientId: crypto.randomUUID() });
+      await fetch(`${api}/${conversation.id}/messages`, { method: 'POST', headers, body });
+    }
+    const { page } = await stage.open('driver-2', WITHOUT);
+    await page.goto(`${stage.app.base}/driver/support/conversations/${conversation.id}`);
+    const texts = async () => (await shown(page)).filter((text) => text.startsWith('line'));
+    expect(await texts()).toEqual(Array.from({ length: 50 }, (_, n) => `line ${n + 71}`));
+    // the newest is in sight without any script
+    expect(
+      await page.getByText('line 120', { exact: true }).evaluate((item) => item.getBoundingClientRect().bottom),
+    ).toBeLessThan(640);
+    await page.getByRole('link', { name: 'Earlier messages' }).click();
+    expect(await texts()).toEqual(Array.from({ length: 50 }, (_, n) => `line ${n + 21}`));
+    await page.getByRole('link', { name: 'Earlier messages' }).click();
+    expect((await texts())[0]).toBe('line 1');
+    expect(await page.getByRole('link', { name: 'Earlier messages' }).count()).toBe(0);
+
+    // with script the same link brings a piece, placed above what is there
+    const scripted = await stage.open('driver-2');
+    await scripted.page.goto(`${stage.app.base}/driver/support/conversations/${conversation.id}`);
+    await scripted.page.waitForFunction(() => 'safego' in globalThis);
+    await scripted.page.getByRole('link', { name: 'Earlier messages' }).click();
+    await expect.poll(() => scripted.page.locator('#messages .body').count()).toBe(100);
+    expect((await shown(scripted.page)).filter((text) => text.startsWith('line'))).toEqual(
+      Array.from({ length: 100 }, (_, n) => `line ${n + 21}`),
+    );
+    expect(await scripted.page.locator('#messages .day').count()).toBe(1);
+    expect(scripted.fragments.at(-1)?.text).not.toContain('<html');
+    expect(scripted.complaints).toEqual([]);
+  });
+
+  it('is 404 for what is not theirs, and for the pages of another kind of user', async () => {
+    const mine = await stage.open('restaurant-2', WITHOUT);
+    await mine.page.goto(`${stage.app.base}/restaurant/support`);
+    await mine.page.getByLabel('Your message').fill('Hello');
+    await mine.page.getByRole('button', { name: 'Start the conversation' }).click();
+    const path = new URL(mine.page.url()).pathname;
+    // the one who may can
+    expect((await mine.page.goto(stage.app.base + path))?.status()).toBe(200);
+
+    const other = await stage.open('kacchi-house', WITHOUT);
+    expect((await other.page.goto(stage.app.base + path))?.status()).toBe(404);
+    expect(await other.page.getByRole('heading').textContent()).toBe('There is nothing here');
+    expect((await other.page.goto(`${stage.app.base}/driver`))?.status()).toBe(404);
+    expect((await other.page.goto(`${stage.app.base}/restaurant`))?.status()).toBe(200);
+    expect((await other.page.goto(`${stage.app.base}/restaurant/support/conversations/1`))?.status()).toBe(404);
+    const nobody = await stage.open(null, WITHOUT);
+    expect((await nobody.page.goto(stage.app.base + path))?.status()).toBe(401);
+    expect(await nobody.page.getByRole('heading').textContent()).toBe('Please sign in');
+  });
+});

@@ -1,0 +1,97 @@
+import type { Browser, BrowserContext, BrowserContextOptions, Page } from 'playwright-core';
+import { launchBrowser } from '../support/browser.ts';
+import type { Handle, TestTenant } from '../support/people.ts';
+import { type RunningApp, startApp } from '../support/running-app.ts';
+
+/** A phone in the hand, and a desk. */
+export const PHONE = { width: 360, height: 640 };
+export const DESK = { width: 1280, height: 800 };
+
+/** Somebody's browser window, and everything that a browser should not have had to say. */
+export interface Window {
+  readonly page: Page;
+  readonly context: BrowserContext;
+  /** Policy violations, script errors, failed assets. Empty is good. */
+  readonly complaints: string[];
+  /** Answers that htmx got: method, path, status and text. */
+  readonly fragments: { method: string; path: string; status: number; text: string }[];
+}
+
+/** The app, a browser and one tenant; `stop` lets go of all of them. */
+export interface Stage {
+  readonly app: RunningApp;
+  readonly browser: Browser;
+  readonly tenant: TestTenant;
+  /** A new window of its own browser profile, signed in unless `who` is null. */
+  open(who: Handle | null, options?: BrowserContextOptions): Promise<Window>;
+  stop(): Promise<void>;
+}
+
+export async function setStage(): Promise<Stage> {
+  const [app, browser] = await Promise.all([startApp({ DEMO: '1' }), launchBrowser()]);
+  const tenant = await app.newTenant();
+  return {
+    app,
+    browser,
+    tenant,
+    async open(who, options) {
+      const context = await browser.newContext({ viewport: PHONE, locale: 'en-US', ...options });
+      if (who) {
+        const { token } = await tenant.signIn(who, 'browser');
+        await context.addCookies([{ name: 'safego', value: token, url: app.base, httpOnly: true, sameSite: 'Lax' }]);
+      }
+      const page = await context.newPage();
+      page.setDefaultTimeout(8_000);
+      return { page, context, ...listen(page, app.base) };
+    },
+    async stop() {
+      await browser.close();
+      await app.stop();
+    },
+  };
+}
+
+function listen(page: Page, base: string): Pick<Window, 'complaints' | 'fragments'> {
+  const complaints: string[] = [];
+  const fragments: Window['fragments'] = [];
+  page.on('pageerror', (error) => complaints.push(`script: ${error.message}`));
+  page.on('console', (message) => {
+    if (message.type() === 'error') complaints.push(`console: ${message.text()}`);
+  });
+  page.on('response', async (response) => {
+    const request = response.request();
+    if (request.headers()['hx-request'] !== 'true') return;
+    const text = await response.text().catch(() => '');
+    fragments.push({
+      method: request.method(),
+      path: request.url().slice(base.length),
+      status: response.status(),
+      text,
+    });
+  });
+  return { complaints, fragments };
+}
+
+/** Opens a conversation with a first text by the plain form; gives back its path. */
+export async function startConversation(page: Page, base: string, text: string, userType = 'driver'): Promise<string> {
+  await page.goto(`${base}/${userType}/support`);
+  await page.fill('#body', text);
+  await page.click('#new button');
+  await page.waitForURL(/\/conversations\//);
+  return new URL(page.url()).pathname;
+}
+
+/** Writes and sends as a person at a keyboard does. */
+export async function say(page: Page, text: string): Promise<void> {
+  await page.fill('#composer textarea', text);
+  await page.click('#composer button:not([type="button"])');
+}
+
+/** What the log shows, in its order: texts of messages, and in brackets the lines between them. */
+export async function shown(page: Page): Promise<string[]> {
+  return page
+    .locator('#messages > li')
+    .evaluateAll((items) =>
+      items.map((item) => item.querySelector('.body')?.textContent ?? `[${item.textContent?.trim()}]`),
+    );
+}
