@@ -11,6 +11,7 @@ import {
   createReadiness,
   createRouteTable,
   healthRoutes,
+  loggedFault,
   type Metrics,
   type Readiness,
   type Route,
@@ -65,7 +66,7 @@ export function createApp(deps: AppDeps): App {
   });
 
   const koa = new Koa();
-  koa.on('error', (error) => log.error({ err: error }, 'response failed'));
+  koa.on('error', (error) => log.error({ fault: loggedFault(error) }, 'response failed'));
   koa.use(answerErrors({ log, metrics, heads, faces: createErrorFaces(views), signInPath }));
   koa.use(refuseStrangeHosts(config.publicUrl, config.filesUrl));
   koa.use(refuseStrangeMethods());

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { z } from 'zod';
-import { createRouteTable, json, type Policy, type Route, route } from '../../src/platform/http/index.ts';
+import { createRouteTable, json, loggedFault, type Policy, type Route, route } from '../../src/platform/http/index.ts';
 import { jsonOf, type SmallApp, SOME_ID, startSmallApp } from './small-app.ts';
 
 const open: Policy = { name: 'open', needsSession: false, check: () => 'ok' };
@@ -145,8 +145,8 @@ describe('a request at a door', () => {
       expect(reply.status).toBe(500);
       expect(await reply.text()).not.toMatch(/secret|password|select|at \//);
     }
-    expect(app.lines.filter((line) => line.level === 'error').map((line) => String(line.fields['err']))).toContain(
-      'Error: select secret from inside where password = 1',
+    expect(app.lines.filter((line) => line.level === 'error').map((line) => line.fields['fault'])).toContainEqual(
+      expect.objectContaining({ name: 'Error', message: 'select secret from inside where password = 1' }),
     );
     const away = await fetch(`${app.url}/api/notes/away`, { method: 'POST', headers: app.bearer });
     expect([away.status, away.headers.get('retry-after')]).toEqual([503, '2']);
@@ -179,6 +179,22 @@ describe('a request at a door', () => {
         },
       },
     ]);
+  });
+
+  it('logs where the database failed, never what it was given', () => {
+    const failed = Object.assign(new Error('insert into users … values (rahim@example.com): duplicate key'), {
+      name: 'UniqueConstraintViolationException',
+      code: '23505',
+      constraint: 'users_email_key',
+    });
+    const logged = loggedFault(failed);
+    expect(logged).toMatchObject({
+      name: 'UniqueConstraintViolationException',
+      code: '23505',
+      constraint: 'users_email_key',
+    });
+    expect(logged.at?.[0]).toMatch(/^at /);
+    expect(JSON.stringify(logged)).not.toContain('rahim@');
   });
 
   it('chooses the language by cookie, then by browser', async () => {

@@ -28,7 +28,7 @@ import { openAssets, openLanguages, openViews, stream } from '../../src/platform
 
 /** The token of the one person who is signed in, and the cookie that carries it. */
 export const TOKEN = 'rahims-token';
-export const COOKIE = `session=${TOKEN}`;
+const COOKIE = `session=${TOKEN}`;
 export const SOME_ID = '01a1fd19-ed55-7256-8a7e-d392a71636c8';
 
 const RAHIM: SignedIn = {
@@ -62,7 +62,7 @@ const List = z.strictObject({
 const ById = z.strictObject({ id: z.uuid() });
 
 /** Routes of every kind; each that changes something notes it in `effects`. */
-export function smallRoutes(effects: unknown[]): Route[] {
+function smallRoutes(effects: unknown[]): Route[] {
   const did = (what: unknown) => void effects.push(what);
   return [
     route({

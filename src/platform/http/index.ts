@@ -12,6 +12,7 @@ export { readCookie } from './cookies.ts';
 export { createErrorFaces } from './error-pages.ts';
 export { type ErrorFaces, type ErrorView, expectedError } from './error-reply.ts';
 export { type EventStream, eventStream, type StreamMessage } from './event-stream.ts';
+export { loggedFault } from './fault.ts';
 export {
   bearerToken,
   createReadiness,
@@ -30,6 +31,5 @@ export { createRouteTable, type RouteTable } from './route-table.ts';
 export { safeRedirect } from './safe-redirect.ts';
 export { isOwnOrigin } from './same-origin.ts';
 export { createHeadTemplates, type HeadTemplates } from './security-headers.ts';
-export { type Authenticate, isNobody, NOBODY, type SignedIn, serveRoutes } from './serve-routes.ts';
+export { type Authenticate, type SignedIn, serveRoutes } from './serve-routes.ts';
 export { createHttpServer } from './server.ts';
-export { validate } from './validate.ts';

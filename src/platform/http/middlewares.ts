@@ -6,6 +6,7 @@ import { type Assets, preferredLanguage, type Reader } from '../views/index.ts';
 import { readCookie } from './cookies.ts';
 import { type ErrorFaces, errorReply, expectedError, MethodNotAllowed } from './error-reply.ts';
 import { beginExchange, createRequestIds, type Exchange, exchangeOf } from './exchange.ts';
+import { loggedFault } from './fault.ts';
 import { createHostCheck } from './host.ts';
 import type { Metrics } from './metrics.ts';
 import type { RouteFace } from './route.ts';
@@ -28,7 +29,7 @@ export function answerErrors({ log, metrics, heads, faces, signInPath }: AnswerO
   async function answer(ctx: Context, exchange: Exchange, thrown: unknown): Promise<void> {
     const error = expectedError(thrown);
     if (!error || error.status >= 500) {
-      log.error({ err: thrown, requestId: exchange.id, route: exchange.name }, 'request failed');
+      log.error({ fault: loggedFault(thrown), requestId: exchange.id, route: exchange.name }, 'request failed');
     }
     const face = faceOf(ctx, exchange);
     const audience = {
@@ -51,7 +52,7 @@ export function answerErrors({ log, metrics, heads, faces, signInPath }: AnswerO
         await answer(ctx, exchange, thrown);
       } catch (fault) {
         // a broken error page must not take the answer with it
-        log.error({ err: fault, requestId: exchange.id }, 'error page failed');
+        log.error({ fault: loggedFault(fault), requestId: exchange.id }, 'error page failed');
         abandon(ctx.res);
       }
     }

@@ -44,7 +44,7 @@ export interface ServeOptions {
 }
 
 /** Nobody is signed in: the actor of the few routes that need no session. */
-export const NOBODY: SignedIn = Object.freeze({
+const NOBODY: SignedIn = Object.freeze({
   id: '',
   tenantId: '',
   tenantSlug: '',
@@ -53,7 +53,7 @@ export const NOBODY: SignedIn = Object.freeze({
 });
 
 /** True for the actor of a request without a session. */
-export function isNobody(actor: Actor): boolean {
+function isNobody(actor: Actor): boolean {
   return actor.id === '';
 }
 

@@ -42,7 +42,7 @@ export interface AssetsOptions {
 export const SHARED = 'shared';
 
 /** htmx and the extensions that every page uses; one that decides where messages go comes from public/js. */
-export const HTMX_SCRIPTS = [
+const HTMX_SCRIPTS = [
   'htmx.org/dist/htmx.min.js',
   'htmx.org/dist/ext/hx-ws.min.js',
   'htmx.org/dist/ext/hx-sse.min.js',
@@ -122,7 +122,7 @@ export async function openAssets({ folder, scripts = HTMX_SCRIPTS, quality = 11 
 }
 
 /** The files of a side's bundle in their order: what both sides share, then the side's own. */
-export function readBundle(
+function readBundle(
   folder: string,
   files: readonly string[],
   kind: 'css' | 'js',

@@ -3,8 +3,7 @@
  * assets. Promises that a template never waits or queries, and that no text of a person ends up in a selector.
  * Never knows what a conversation is.
  */
-export { type Asset, type Assets, type AssetsOptions, type Encoding, openAssets, readBundle } from './assets.ts';
-export { domId } from './dom-id.ts';
-export { isLanguage, LANGUAGES, type Language, type Languages, openLanguages, preferredLanguage } from './languages.ts';
+export { type Asset, type Assets, type AssetsOptions, type Encoding, openAssets } from './assets.ts';
+export { type Language, type Languages, openLanguages, preferredLanguage } from './languages.ts';
 export { stream, type UpsertOptions } from './stream.ts';
 export { openViews, type Reader, type Show, type TemplateLocals, type Views, type ViewsOptions } from './views.ts';

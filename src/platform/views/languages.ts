@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { createInstance } from 'i18next';
 
 /** The languages the product speaks; the first is what everybody gets who speaks none of them. */
-export const LANGUAGES = ['en', 'bn'] as const;
+const LANGUAGES = ['en', 'bn'] as const;
 export type Language = (typeof LANGUAGES)[number];
 
 /** Sentences by language. Keys are dotted paths into views/locales/<language>.json. */
@@ -59,7 +59,7 @@ function sentences(folder: string, language: Language): Record<string, unknown> 
 }
 
 /** True for a language we have, by its two letters. */
-export function isLanguage(value: unknown): value is Language {
+function isLanguage(value: unknown): value is Language {
   return LANGUAGES.includes(value as Language); // `includes` takes only members; the question is whether it is one
 }
 
