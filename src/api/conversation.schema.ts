@@ -7,7 +7,7 @@ import { Message, MessageText } from './message.schema.ts';
 const Context = z.strictObject({ type: line(50), id: line(200), label: line(200) });
 
 /** A conversation as the contract shows it; the two optional members are for staff. */
-export const Conversation = z
+const Conversation = z
   .strictObject({
     id: Uuid,
     kind: z.string(),

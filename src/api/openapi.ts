@@ -28,7 +28,7 @@ interface Parameter {
 }
 
 /** What every answer that is no success looks like. */
-export const ErrorReply = z.strictObject({
+const ErrorReply = z.strictObject({
   error: z.looseObject({
     code: z.string(),
     message: z.string(),

@@ -5,8 +5,7 @@
  * Promises that of two agents who act at once one wins and the other is told, and that doing again what is done already
  * changes nothing. Never stores message text and never speaks to a user by itself.
  */
-export { type AssignConversation, assignConversation } from './assign-conversation.ts';
+export { assignConversation } from './assign-conversation.ts';
 export { closeConversation } from './close-conversation.ts';
-export { type Colleague, listColleagues } from './colleagues.ts';
-export { type Contacts, contactsFor, type PersonRecord, readPerson } from './read-person.ts';
+export { contactsFor, type PersonRecord, readPerson } from './read-person.ts';
 export { canReopen, reopenConversation } from './reopen-conversation.ts';

@@ -39,6 +39,7 @@ export interface ConversationStarted extends DomainEvent {
   readonly userId: string;
 }
 
+/** Everything that messaging tells. */
 export type MessagingEvent =
   | MessagesChanged
   | MessagesAppended

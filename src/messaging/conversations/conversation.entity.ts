@@ -5,6 +5,7 @@ import { baseColumns, tenantFilter } from '../../platform/database/index.ts';
 export const CONVERSATION_STATUSES = ['open', 'closed'] as const;
 export type ConversationStatus = (typeof CONVERSATION_STATUSES)[number];
 
+/** How urgent it is, mildest first. */
 export const PRIORITIES = ['low', 'medium', 'high', 'urgent'] as const;
 export type Priority = (typeof PRIORITIES)[number];
 

@@ -1,12 +1,11 @@
 import { sql } from 'kysely';
 import type { Person } from '../../identity/index.ts';
-import { type Scope, transact } from '../../platform/database/index.ts';
+import type { Scope } from '../../platform/database/index.ts';
+import { NotFound } from '../../platform/errors/index.ts';
 import { tell } from '../events.ts';
 import { rows } from '../rows.ts';
-import { accessConversation } from './access-conversation.ts';
-import type { Conversation } from './conversation.entity.ts';
+import { mayRead } from './access-conversation.ts';
 import { conversationKind } from './conversation-kinds.ts';
-import { Participant } from './participant.entity.ts';
 
 /** Where the caller's mark stands now. */
 export interface ReadMark {
@@ -16,77 +15,58 @@ export interface ReadMark {
 
 /**
  * Moves the caller's read mark forward to `seq`, never back and never beyond the last message. The mark of an admin who
- * may not answer is only their own: it tells the user nothing and takes nothing off the staff's count.
+ * may not answer is only their own: it tells the user nothing and takes nothing off the staff's count. Written without
+ * entities, because marks come as often as messages do.
  * @throws NotFound when the conversation is not there or not theirs.
  */
 export async function markRead(scope: Scope<Person>, conversationId: string, seq: number): Promise<ReadMark> {
-  const before = await accessConversation(scope, conversationId);
-  const known = await scope.em.findOne(Participant, { conversationId, userId: scope.actor.id }, { refresh: true });
+  const { actor } = scope;
+  const before = await readMarkOf(scope, conversationId);
+  if (!before || !mayRead(actor, before)) throw new NotFound();
   const wanted = Math.min(seq, before.lastSeq);
   // pages say "read" more often than there is something to read: those take no lock
-  if (wanted <= (known?.readSeq ?? 0)) return { seq: known?.readSeq ?? 0, moved: false };
+  if (wanted <= before.readSeq) return { seq: before.readSeq, moved: false };
 
-  return transact(scope, async (inside) => {
-    const conversation = await accessConversation(inside, conversationId, { lock: true });
-    const moved = await moveOwnMark(inside, conversation, wanted);
-    if (!moved) return { seq: wanted, moved: false };
-    const counts = conversationKind(conversation.kind)?.mayAnswer(inside.actor) ?? false;
-    if (counts) await moveSideMark(inside, conversation, wanted);
-    tell(inside, {
-      type: 'conversation:read',
-      tenantId: inside.tenant.id,
-      conversationId,
-      participantId: inside.actor.id,
-      participantName: inside.actor.name,
-      side: inside.actor.side,
-      seq: wanted,
-      counts,
-    });
-    return { seq: wanted, moved: true };
+  const counts = conversationKind(before.kind)?.mayAnswer(actor) ?? false;
+  const [moved] = await rows(
+    scope,
+    sql<{ moved: boolean }>`
+      select move_read_mark(${conversationId}, ${actor.id}, ${actor.side}, ${counts}, ${wanted}, ${scope.now}) as moved`,
+  );
+  // another page of the same person was further meanwhile
+  if (!moved?.moved) return { seq: (await readMarkOf(scope, conversationId))?.readSeq ?? wanted, moved: false };
+  tell(scope, {
+    type: 'conversation:read',
+    tenantId: scope.tenant.id,
+    conversationId,
+    participantId: actor.id,
+    participantName: actor.name,
+    side: actor.side,
+    seq: wanted,
+    counts,
   });
+  return { seq: wanted, moved: true };
 }
 
-async function moveOwnMark(scope: Scope<Person>, conversation: Conversation, seq: number): Promise<boolean> {
-  const moved = await rows(
-    scope,
-    sql<{ read_seq: number }>`
-      insert into conversation_participants as p
-        (conversation_id, user_id, tenant_id, side, read_seq, read_at, joined_at)
-      values (${conversation.id}, ${scope.actor.id}, ${scope.tenant.id}, ${scope.actor.side}, ${seq}, ${scope.now}, ${scope.now})
-      on conflict (conversation_id, user_id)
-        do update set read_seq = excluded.read_seq, read_at = excluded.read_at where p.read_seq < excluded.read_seq
-      returning read_seq`,
-  );
-  return moved.length > 0;
+interface MarkedConversation {
+  readonly kind: string;
+  readonly tenantId: string;
+  readonly openedBy: string | null;
+  readonly lastSeq: number;
+  /** The caller's own mark; 0 before the first. */
+  readonly readSeq: number;
 }
 
-/** The side's mark is the furthest of its people; what it has not read is counted anew from there. */
-async function moveSideMark(scope: Scope<Person>, conversation: Conversation, seq: number): Promise<void> {
-  const isUser = scope.actor.side === 'user';
-  if (seq <= (isUser ? conversation.userReadSeq : conversation.staffReadSeq)) return;
-  const unread = await unreadAfter(scope, conversation, seq, isUser ? 'admin' : 'user');
-  const columns = isUser
-    ? sql`user_read_seq = ${seq}, unread_by_user = ${unread}`
-    : sql`staff_read_seq = ${seq}, unread_by_staff = ${unread}`;
-  await rows(
+async function readMarkOf(scope: Scope<Person>, conversationId: string): Promise<MarkedConversation | undefined> {
+  const [found] = await rows(
     scope,
-    sql`update conversations set ${columns} where id = ${conversation.id} and tenant_id = ${scope.tenant.id}`,
+    sql<MarkedConversation>`
+      select c.kind, c.tenant_id as "tenantId", c.opened_by as "openedBy", c.last_seq as "lastSeq",
+        coalesce(p.read_seq, 0) as "readSeq"
+      from conversations c
+      left join conversation_participants p
+        on p.conversation_id = c.id and p.user_id = ${scope.actor.id} and p.tenant_id = c.tenant_id
+      where c.id = ${conversationId} and c.tenant_id = ${scope.tenant.id}`,
   );
-}
-
-async function unreadAfter(
-  scope: Scope,
-  conversation: Conversation,
-  seq: number,
-  senderType: 'user' | 'admin',
-): Promise<number> {
-  if (seq >= conversation.lastSeq) return 0;
-  const [counted] = await rows(
-    scope,
-    sql<{ unread: number }>`
-      select count(*)::int as unread from messages
-      where conversation_id = ${conversation.id} and tenant_id = ${scope.tenant.id} and seq > ${seq}
-        and sender_type = ${senderType}`,
-  );
-  return counted?.unread ?? 0;
+  return found;
 }

@@ -19,7 +19,7 @@ export interface LogPage {
 }
 
 /** Most messages one page holds. */
-export const MAX_PAGE = 100;
+const MAX_PAGE = 100;
 
 /**
  * Reads a page of a conversation that the caller was let into (`accessConversation`). One query, names included.

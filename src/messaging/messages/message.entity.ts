@@ -1,6 +1,7 @@
 import { defineEntity, p } from '@mikro-orm/postgresql';
 import { baseColumns, tenantFilter } from '../../platform/database/index.ts';
 
+/** Which side a message comes from; `system` lines are ours. */
 export type SenderType = 'user' | 'admin' | 'system';
 
 const MessageSchema = defineEntity({
