@@ -38,10 +38,13 @@ export const RowsQuery = z.strictObject({
   newest: optional(z.literal('1')),
 });
 
+/** The filters that a form carries on. */
 export const ActionQuery = z.strictObject(filters);
 
+/** A conversation's id. */
 export const ConversationPath = z.strictObject({ id: z.uuid() });
 
+/** An answer; `seen` is the last message that the page showed, `takeOver` a ticked box. */
 export const ReplyBody = z.strictObject({
   body: z.string().max(20_000),
   clientId: z.uuid(),
@@ -49,6 +52,8 @@ export const ReplyBody = z.strictObject({
   takeOver: optional(z.literal('true')),
 });
 
+/** How far was read. */
 export const ReadBody = z.strictObject({ seq: number });
 
+/** Claims; with `takeOver` from a colleague. */
 export const AssignBody = z.strictObject({ takeOver: optional(z.literal('true')) });

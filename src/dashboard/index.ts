@@ -5,7 +5,7 @@
  * gets the piece that it swaps, at the same address. Never decides who may do what: use cases of desk and messaging do.
  */
 export type { DashboardDeps } from './dashboard-deps.ts';
-export { type SignInDeps, signInRoutes } from './sign-in.routes.ts';
+export { signInRoutes } from './sign-in.routes.ts';
 
 import type { Person } from '../identity/index.ts';
 import type { Route } from '../platform/http/index.ts';

@@ -103,3 +103,40 @@ export async function postForm(
     redirect: 'manual',
   });
 }
+
+/** Opens a conversation for each of so many drivers, `guest-0` first; their ids in that order, the oldest first. */
+export async function manyConversations(app: RunningApp, tenant: TestTenant, count: number): Promise<string[]> {
+  const ids: string[] = [];
+  for (let index = 0; index < count; index += 1) {
+    const headers = await guest(app, tenant, `guest-${index}`);
+    const response = await fetch(`${app.base}/api/support/conversations`, {
+      method: 'POST',
+      headers,
+      body: JSON.stringify({ message: { body: `Question ${index}`, clientId: crypto.randomUUID() } }),
+    });
+    const { conversation } = (await response.json()) as { conversation: { id: string } }; // The contract's shape.
+    ids.push(conversation.id);
+  }
+  return ids;
+}
+
+/** Writes into a conversation as one of those drivers. */
+export async function say(app: RunningApp, tenant: TestTenant, id: string, sub: string, body: string): Promise<void> {
+  const response = await fetch(`${app.base}/api/support/conversations/${id}/messages`, {
+    method: 'POST',
+    headers: await guest(app, tenant, sub),
+    body: JSON.stringify({ body, clientId: crypto.randomUUID() }),
+  });
+  if (!response.ok) throw new Error(`${sub} could not write: ${response.status}`);
+}
+
+async function guest(app: RunningApp, tenant: TestTenant, sub: string): Promise<Record<string, string>> {
+  const token = await tenant.hostToken({ sub, userType: 'driver', name: `Driver ${sub}` });
+  const response = await fetch(`${app.base}/api/support/session`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify({ token }),
+  });
+  const { accessToken } = (await response.json()) as { accessToken: string }; // The contract's shape.
+  return { authorization: `Bearer ${accessToken}`, 'content-type': 'application/json' };
+}

@@ -4,7 +4,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { launchBrowser } from '../support/browser.ts';
 import type { TestTenant } from '../support/people.ts';
 import { type RunningApp, startApp } from '../support/running-app.ts';
-import { postForm, userWrites, visit, watchFragments } from './desk-browser.ts';
+import { manyConversations, postForm, say, userWrites, visit, watchFragments } from './desk-browser.ts';
 
 let app: RunningApp;
 let browser: Browser;
@@ -30,7 +30,7 @@ test('a driver writes and the desk shows it, the agent answers and the driver se
   await driver.page.locator('form:has(textarea) button').last().click();
   const row = agent.page.locator('.item', { hasText: 'Rahim Uddin' });
   await row.waitFor();
-  expect(await row.innerText()).toContain('Where is my bonus?');
+  expect(await row.textContent()).toContain('Where is my bonus?');
 
   await row.getByRole('link').click();
   await agent.page.getByRole('textbox', { name: 'Write a message' }).fill('Let me look.');
@@ -80,7 +80,7 @@ test('filters, opening and answering bring fragments, never pages, and stand in 
   // the address is the whole state
   await agent.page.reload();
   expect(await agent.page.getByLabel('Search conversations').inputValue()).toBe('Ayesha');
-  expect(await agent.page.locator('.item-link[aria-current="true"]').innerText()).toContain('Ayesha');
+  expect(await agent.page.locator('.item-link[aria-current="true"]').textContent()).toContain('Ayesha');
   await agent.page.goBack();
   await expect.poll(() => agent.page.locator('#thread[data-conversation]').count()).toBe(0);
   expect(agent.complaints).toEqual([]);
@@ -96,16 +96,53 @@ test('a new message moves its row up, and neither scroll, selection nor focus is
   await agent.page.locator('.item-link', { hasText: 'Ayesha' }).click();
   await agent.page.waitForURL(/support-chat\/./);
   await agent.page.locator('#body').fill('half a sent');
-  const names = () => agent.page.locator('.item-name').allInnerTexts();
+  const names = () => agent.page.locator('.item-name').allTextContents();
   expect(await names()).toEqual(['Kacchi House', 'Ayesha Siddika', 'Rahim Uddin']);
   await agent.page.mouse.move(900, 400);
 
   await userWrites(app, other, 'rahim', 'and four');
   await expect.poll(names).toEqual(['Rahim Uddin', 'Kacchi House', 'Ayesha Siddika']);
-  expect(await agent.page.locator(`#c-${first} .item-line`).innerText()).toContain('and four');
-  expect(await agent.page.locator('.item-link[aria-current="true"] .item-name').innerText()).toBe('Ayesha Siddika');
+  expect(await agent.page.locator(`#c-${first} .item-line`).textContent()).toContain('and four');
+  expect(await agent.page.locator('.item-link[aria-current="true"] .item-name').textContent()).toBe('Ayesha Siddika');
   expect(await agent.page.evaluate('document.activeElement.id')).toBe('body');
   expect(await agent.page.locator('#body').inputValue()).toBe('half a sent');
+  expect(agent.complaints).toEqual([]);
+});
+
+test('the list goes on by itself, and what arrives neither moves it under the eye nor is lost', async () => {
+  const other = await app.newTenant();
+  const ids = await manyConversations(app, other, 95);
+  const agent = await visit(browser, app, other, 'agent');
+  const { page } = agent;
+  await page.goto('/admin/support-chat');
+  expect(await page.locator('.item').count()).toBe(40);
+  for (const count of [80, 95]) {
+    await page.locator('.more').scrollIntoViewIfNeeded();
+    await expect.poll(() => page.locator('.item').count()).toBe(count);
+  }
+  const shown = await page.locator('.item').evaluateAll((items) => items.map((item) => (item as { id: string }).id));
+  expect(new Set(shown).size).toBe(95);
+
+  // in the middle of it: rows above and below change places, the one that is looked at stays where it is
+  await page.mouse.move(900, 400);
+  const looked = page.locator(`#c-${ids[50]}`);
+  await looked.evaluate((item) =>
+    (item as { scrollIntoView(options: object): void }).scrollIntoView({ block: 'center' }),
+  );
+  const before = (await looked.boundingBox())?.y ?? 0;
+  await say(app, other, ids[3] ?? '', 'guest-3', 'from far below');
+  await expect.poll(() => page.locator('.item').first().getAttribute('id')).toBe(`c-${ids[3]}`);
+  expect((await looked.boundingBox())?.y).toBeCloseTo(before, 0);
+
+  // at work in the list: a new one waits above, and comes when it is called
+  await page.locator('#list').evaluate((list) => {
+    (list as { scrollTop: number }).scrollTop = 0;
+  });
+  await page.mouse.move(200, 400);
+  await page.mouse.move(202, 402);
+  await userWrites(app, other, 'rahim', 'I am new here');
+  await page.getByRole('button', { name: '1 new above' }).click();
+  await expect.poll(() => page.locator('.item-name').first().textContent()).toBe('Rahim Uddin');
   expect(agent.complaints).toEqual([]);
 });
 
