@@ -50,6 +50,9 @@ export const StartBody = z.strictObject({
 /** What the start answers. */
 export const StartReply = z.strictObject({ conversation: Conversation, message: Message.optional() });
 
+/** A day of the tenant's calendar. PostgreSQL knows no year 0. */
+const Day = z.iso.date().refine((day) => day >= '1900', 'too_early');
+
 /** Query of the caller's own list. */
 export const MyListQuery = z.strictObject({ cursor: Cursor.optional(), limit: Limit });
 
@@ -61,8 +64,8 @@ export const StaffListQuery = z.strictObject({
     .regex(/^[a-z][a-z0-9_-]{0,30}$/, 'user_type')
     .optional(),
   assignedAdminId: z.union([z.literal('me'), z.literal('none'), Uuid]).optional(),
-  dateFrom: z.iso.date().optional(),
-  dateTo: z.iso.date().optional(),
+  dateFrom: Day.optional(),
+  dateTo: Day.optional(),
   q: line(200).optional(),
   cursor: Cursor.optional(),
   limit: Limit,

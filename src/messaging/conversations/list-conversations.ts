@@ -172,11 +172,15 @@ function writeCursor({ at, id }: Pick<ListRow, 'at' | 'id'>): string {
 /** @throws BadRequest `bad_cursor` for anything that no page of ours gave. */
 function readCursor(cursor: string): { at: string; id: string } {
   const text = Buffer.from(cursor, 'base64url').toString();
-  const match = /^(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d(?:\.\d{1,6})?\+00) ([0-9a-f-]{36})$/.exec(text);
-  const [, at, id] = match ?? [];
-  if (!at || !id || !isUuid(id) || Number.isNaN(Date.parse(at)))
-    throw new BadRequest('bad_cursor', 'This cursor is not one of ours.');
+  const [, at, id] = /^(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d(?:\.\d{1,6})?\+00) ([0-9a-f-]{36})$/.exec(text) ?? [];
+  if (!at || !id || !isUuid(id) || !isTime(at)) throw new BadRequest('bad_cursor', 'This cursor is not one of ours.');
   return { at, id };
+}
+
+/** A time that PostgreSQL takes too: 30 February and the year 0 are none. */
+function isTime(text: string): boolean {
+  const time = new Date(text);
+  return text >= '1900' && !Number.isNaN(time.getTime()) && time.toISOString().startsWith(text.slice(0, 10));
 }
 
 function isUuid(text: string): boolean {
