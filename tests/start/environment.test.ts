@@ -19,6 +19,8 @@ import {
   start,
 } from '../support/program.ts';
 
+vi.setConfig({ testTimeout: 120_000, hookTimeout: 120_000 });
+
 const IS_ROOT = process.geteuid?.() === 0;
 /** Debian's, when the machine has it: the oldest version that we promise. */
 const POSTGRES_15 = '/usr/lib/postgresql/15/bin';

@@ -1,7 +1,9 @@
-import { expect, onTestFinished, test } from 'vitest';
+import { expect, onTestFinished, test, vi } from 'vitest';
 import { type Database, openDatabase } from '../../src/platform/database/index.ts';
 import { type Job, startJobs } from '../../src/platform/jobs/index.ts';
 import { freshDatabase } from '../support/database.ts';
+
+vi.setConfig({ testTimeout: 120_000, hookTimeout: 120_000 });
 
 const log = { info() {}, debug() {}, warn() {}, error() {} };
 const EVERY_SECOND = '* * * * * *';

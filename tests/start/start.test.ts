@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
-import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest';
 import {
   cloneInto,
   type Folder,
@@ -14,9 +14,10 @@ import {
   task,
 } from '../support/program.ts';
 
-/** The issue says 3 seconds; while other tests run on the same two cores it may take longer. */
-const SECOND_START_MS = 10_000;
+/** The issue says 3 seconds; here other tests run on the same two cores, so the best of three tries counts. */
+const SECOND_START_MS = 5_000;
 
+vi.setConfig({ testTimeout: 120_000, hookTimeout: 120_000 });
 afterEach(killLeftovers);
 
 describe('one command, in a clone with spaces in its path', () => {
@@ -46,10 +47,14 @@ describe('one command, in a clone with spaces in its path', () => {
 
   test('the second start finds what the first one made, in seconds', async () => {
     const key = readFileSync(join(dataDir, 'secret-key'), 'utf8');
-    const program = await start({ cwd: clone });
-    expect(program.readyAfterMs).toBeLessThan(SECOND_START_MS);
-    expect(program.stderr).not.toContain('seeded');
-    expect((await program.stop()).code).toBe(0);
+    let bestMs = Number.POSITIVE_INFINITY;
+    for (let tries = 0; tries < 3 && bestMs >= SECOND_START_MS; tries += 1) {
+      const program = await start({ cwd: clone });
+      bestMs = Math.min(bestMs, program.readyAfterMs);
+      expect(program.stderr).not.toContain('seeded');
+      expect((await program.stop()).code).toBe(0);
+    }
+    expect(bestMs).toBeLessThan(SECOND_START_MS);
     expect(readFileSync(join(dataDir, 'secret-key'), 'utf8')).toBe(key);
   });
 
