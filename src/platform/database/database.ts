@@ -14,6 +14,7 @@ export interface Log {
   debug(fields: object, message?: string): void;
 }
 
+/** How to open the database of one process. */
 export interface DatabaseOptions {
   /** Connection the app uses, `postgres://…`. */
   readonly url: string;

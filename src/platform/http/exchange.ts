@@ -20,6 +20,7 @@ export function createRequestIds(prefix: string): () => string {
   };
 }
 
+/** Begins the record of one request; later stages fill it in (`exchangeOf`). */
 export function beginExchange(ctx: Context, id: string): Exchange {
   const exchange: Exchange = { id, startedAt: performance.now(), door: null, name: 'none' };
   ctx.state['exchange'] = exchange;

@@ -12,6 +12,7 @@ export interface Readiness {
   reason(): Promise<string | null>;
 }
 
+/** What the doors for operators answer from. */
 export interface HealthOptions {
   readonly readiness: Readiness;
   readonly metrics: Metrics;

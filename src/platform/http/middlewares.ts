@@ -13,6 +13,7 @@ import type { RouteFace } from './route.ts';
 import type { HeadTemplates } from './security-headers.ts';
 import { abandon, preferredEncoding, sendReply } from './send-reply.ts';
 
+/** What the outermost stage needs to answer errors and to count. */
 export interface AnswerOptions {
   readonly log: Log;
   readonly metrics: Metrics;

@@ -20,6 +20,7 @@ export type Found =
   | { readonly kind: 'wrong_method'; readonly allow: string }
   | { readonly kind: 'nothing' };
 
+/** All doors, and how to find one. */
 export interface RouteTable {
   readonly routes: readonly Route[];
   /** HEAD finds what GET finds. */

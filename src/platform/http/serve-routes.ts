@@ -28,6 +28,7 @@ export interface SignedIn extends Actor {
 /** Whose the token is; null: nobody's, or no longer. Answers from a cache, and throws when it cannot know. */
 export type Authenticate = (token: string) => Promise<SignedIn | null> | SignedIn | null;
 
+/** What stands between a request and its handler. */
 export interface ServeOptions {
   readonly table: RouteTable;
   readonly heads: HeadTemplates;

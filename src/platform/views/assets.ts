@@ -29,6 +29,7 @@ export interface Assets {
   bundle(kind: 'css' | 'js', side: string): string;
 }
 
+/** Where assets come from and how hard they are compressed. */
 export interface AssetsOptions {
   /** The folder public/. */
   readonly folder: string;

@@ -48,6 +48,7 @@ export interface Show {
   partial<V extends object>(name: string, view: V): SafeHtml;
 }
 
+/** The templates, ready to be shown to readers. */
 export interface Views {
   /** Cheap: kept per language and zone. */
   for(reader: Reader): Show;
@@ -56,6 +57,7 @@ export interface Views {
   readonly assets: Assets;
 }
 
+/** What templates are made with. */
 export interface ViewsOptions {
   /** Folder of the templates. */
   readonly folder: string;
