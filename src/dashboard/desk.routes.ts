@@ -7,7 +7,15 @@ import { type Show, stream } from '../platform/views/index.ts';
 import { type DashboardDeps, deskReader, deskShell } from './dashboard-deps.ts';
 import { ConversationPath, ConversationQuery, DeskQuery, RowsQuery } from './desk.input.ts';
 import { type DeskFilters, deskHref, filtersOf } from './desk-address.ts';
-import { type DeskView, type DetailsView, readConversation, readList, readRows, readState } from './desk-page.ts';
+import {
+  type DeskView,
+  type DetailsView,
+  type ListView,
+  readConversation,
+  readList,
+  readRows,
+  readState,
+} from './desk-page.ts';
 import type { ThreadState, ThreadView } from './thread.view.ts';
 
 /** Cookie that says the desk's one-line description was dismissed. */
@@ -32,7 +40,7 @@ export function deskRoutes(deps: DashboardDeps): Route<Person>[] {
         const list = await readList(scope, deps, view, input.query.cursor);
         const target = targetOf(input);
         if (target === 'more') return fragment(show.partial('/dashboard/_rows', { list }));
-        if (target === 'list') return listFragment(show, list, view);
+        if (target === 'list') return listFragment(input, show, list, view);
         return page(
           show.page('/dashboard/desk', {
             ...deskShell(deps, scope, show),
@@ -84,7 +92,7 @@ async function showConversation(deps: DashboardDeps, scope: Scope<Person>, input
     case 'more':
       return fragment(show.partial('/dashboard/_rows', { list: await readList(scope, deps, view, query.cursor) }));
     case 'list':
-      return listFragment(show, await readList(scope, deps, view), view);
+      return listFragment(input, show, await readList(scope, deps, view), view);
     case 'conversation-state':
       return stateFragment(show, await readState(scope, deps, view));
     case 'live':
@@ -148,9 +156,15 @@ export function deskView(
   return { filters: filtersOf(input.query), openId, reader: deskReader(deps, scope, input) };
 }
 
-/** The list, and the address that the browser is to show for it: the conversation that is open stays in it. */
-function listFragment(show: Show, list: Awaited<ReturnType<typeof readList>>, view: DeskView): Reply {
+/** The list, and after a change of the filters the address that the browser is to show for it: the conversation that is open stays in it. */
+function listFragment(
+  { ctx }: Pick<RouteInput<unknown, unknown, unknown>, 'ctx'>,
+  show: Show,
+  list: ListView,
+  view: DeskView,
+): Reply {
   const reply = fragment(show.partial('/dashboard/_list', { list }));
+  if (!ctx.get('HX-Source').endsWith('#filters')) return reply;
   return { ...reply, headers: { 'HX-Push-Url': deskHref(view.openId, view.filters) } };
 }
 
