@@ -16,7 +16,7 @@ import type { ChatDeps } from './chat-deps.ts';
 import { conversationPath, supportPath } from './paths.ts';
 
 /** Messages of one page of the log. */
-export const PAGE_SIZE = 50;
+const PAGE_SIZE = 50;
 
 /** A piece of the log as `/messaging/_log` and `/messaging/_older` draw it. */
 export interface LogView {

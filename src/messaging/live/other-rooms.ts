@@ -9,7 +9,7 @@ import type { FactsMemory } from './conversation-facts.ts';
 export const SUPPORT_ROOM = 'admin_support';
 
 /** Kind of the rooms of one person, `user_<id>`. */
-export const PERSON_ROOM = 'user';
+const PERSON_ROOM = 'user';
 
 /** Name of a person's own room. */
 export function personRoom(userId: string): string {

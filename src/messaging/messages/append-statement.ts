@@ -38,7 +38,7 @@ const TEXT = `select ord, verdict, id, seq, version, created_at, stored from app
   $10::text[], $11::text[], $12::uuid[], $13::uuid[], $14::text[], $15::boolean)`;
 
 /** The arguments of `append_messages` for a batch, column by column. */
-export function appendValues(batch: readonly NewMessage[], wait: boolean): unknown[] {
+function appendValues(batch: readonly NewMessage[], wait: boolean): unknown[] {
   const column = (pick: (message: NewMessage) => unknown) => batch.map(pick);
   return [
     column((m) => m.id),

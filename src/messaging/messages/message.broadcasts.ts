@@ -29,7 +29,7 @@ export function messageChange(deps: BroadcastDeps, message: StoredMessage, marks
 }
 
 /** `message:new` or, for who has had it before, `message:changed`. The room's name is one that we parsed ourselves. */
-export function messageFrame(
+function messageFrame(
   message: StoredMessage,
   audience: Audience,
   room: string,

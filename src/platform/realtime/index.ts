@@ -10,7 +10,7 @@ export { openNoBackplane } from './backplane-none.ts';
 export { openPostgresBackplane } from './backplane-postgres.ts';
 export { cursorText, parseCursor } from './cursor.ts';
 export { type AskedRoom, askedRooms, resumedRooms, streamRooms } from './event-stream-connection.ts';
-export { frameOf, sendText } from './frame.ts';
+export { sendText } from './frame.ts';
 export { Hub, type HubOptions, type SubscribeOutcome } from './hub.ts';
 export type {
   AccessWatch,
