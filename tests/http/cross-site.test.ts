@@ -64,8 +64,8 @@ describe('writes from other places (T-HX1)', () => {
       );
       expect(reply.status).toBe(403);
     }
-    for (const headers of [{ 'x-http-method-override': 'DELETE' }, { 'x-method-override': 'DELETE' }]) {
-      await fetch(`${app.url}/api/notes/${SOME_ID}`, { headers: { ...app.cookie, ...headers } });
+    for (const name of ['x-http-method-override', 'x-method-override']) {
+      await fetch(`${app.url}/api/notes/${SOME_ID}`, { headers: { ...app.cookie, [name]: 'DELETE' } });
       await fetch(`${app.url}/api/notes/${SOME_ID}?_method=DELETE`, { headers: app.cookie });
     }
     expect(app.effects).toEqual([]);
