@@ -55,7 +55,7 @@ export function deskActionRoutes(deps: DashboardDeps): Route<Person>[] {
     }),
 
     stateRoute(deps, 'assign', 'ASSIGN_SUPPORT_CHAT', AssignBody, (scope, id, body) =>
-      assignConversation(scope, id, body.takeOver ? { adminId: scope.actor.id } : {}),
+      assignConversation(scope, id, assignee(scope, body)),
     ),
     stateRoute(deps, 'close', 'CLOSE_SUPPORT_CHAT', z.strictObject({}), (scope, id) => closeConversation(scope, id)),
     stateRoute(deps, 'reopen', 'CLOSE_SUPPORT_CHAT', z.strictObject({}), (scope, id) =>
@@ -105,6 +105,13 @@ function stateRoute<B>(
       return stateFragment(deps.views.for(view.reader), await readState(scope, deps, view));
     },
   });
+}
+
+/** Whom the form names: the caller by claiming or taking over, a colleague, or nobody. */
+function assignee({ actor }: Scope<Person>, { takeOver, adminId }: z.output<typeof AssignBody>) {
+  if (takeOver) return { adminId: actor.id };
+  if (adminId === undefined) return {};
+  return { adminId: adminId === 'none' ? null : adminId };
 }
 
 type AnswerInput = RouteInput<Path, Query, z.output<typeof ReplyBody>>;

@@ -1,4 +1,4 @@
-import { readPerson } from '../desk/index.ts';
+import { type Colleague, listColleagues, readPerson } from '../desk/index.ts';
 import type { Person } from '../identity/index.ts';
 import {
   accessConversation,
@@ -54,6 +54,10 @@ export interface DetailsView extends PersonDetails {
   readonly context: Conversation['context'];
   readonly openedAt: string;
   readonly closedAt: string | null;
+  /** The same person's other conversations, the latest few. */
+  readonly earlier: readonly ConversationRow[];
+  /** Who may be given it; empty for whoever may not give it away, and once it is closed. */
+  readonly colleagues: readonly Colleague[];
 }
 
 /** The open conversation with everything beside it. */
@@ -64,6 +68,7 @@ export interface OpenConversation {
 
 const ROWS_PER_PAGE = 40;
 const MESSAGES_PER_PAGE = 50;
+const EARLIER_SHOWN = 5;
 
 /** One page of the list; `cursor` is what the page before said. */
 export async function readList(
@@ -150,8 +155,21 @@ export async function readState(
     context: conversation.context ?? null,
     openedAt: conversation.createdAt.toISOString(),
     closedAt: conversation.closedAt?.toISOString() ?? null,
+    earlier: await readEarlier(scope, sources, view, person.id),
+    colleagues: conversation.isOpen() && scope.actor.can('ASSIGN_SUPPORT_CHAT') ? await listColleagues(scope) : [],
   };
   return { conversation, state, details };
+}
+
+async function readEarlier(
+  scope: Scope<Person>,
+  sources: DeskSources,
+  view: DeskView & { readonly openId: string },
+  userId: string,
+): Promise<ConversationRow[]> {
+  const list = await listConversations(scope, sources.messaging, { userId }, { limit: EARLIER_SHOWN + 1 });
+  const others = list.items.filter((one) => one.conversation.id !== view.openId).slice(0, EARLIER_SHOWN);
+  return asRows(scope, sources, view, others);
 }
 
 async function listed(

@@ -55,5 +55,8 @@ export const ReplyBody = z.strictObject({
 /** How far was read. */
 export const ReadBody = z.strictObject({ seq: number });
 
-/** Claims; with `takeOver` from a colleague. */
-export const AssignBody = z.strictObject({ takeOver: optional(z.literal('true')) });
+/** Claims; with `takeOver` from a colleague; with `adminId` for somebody, `none` for nobody. */
+export const AssignBody = z.strictObject({
+  takeOver: optional(z.literal('true')),
+  adminId: optional(z.union([z.literal('none'), z.uuid()])),
+});

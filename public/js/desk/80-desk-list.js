@@ -148,6 +148,13 @@
       button.textContent = safego.fill(pane.dataset.wordNew, { count: safego.number(count) });
     }
 
+    /** How many conversations hold something unread stands in front of the title, where a hidden tab shows it. */
+    function countInTitle() {
+      const count = rows.querySelectorAll(':scope > [data-unread]').length;
+      const title = document.title.replace(/^\(\S+\) /, '');
+      document.title = count ? `(${safego.number(count)}) ${title}` : title;
+    }
+
     function emptyOrNot() {
       const empty = pane.querySelector('.list-empty');
       if (empty && rows.children.length) empty.remove();
@@ -155,18 +162,25 @@
     }
 
     const isOpen = (item) => item.querySelector('.item-link').hasAttribute('aria-current');
+    /** A swap may have brought another title; htmx writes it just after. */
+    function onSwap() {
+      setTimeout(countInTitle);
+    }
     function work() {
       lastWorkAt = Date.now();
     }
 
     for (const type of ['pointermove', 'pointerdown', 'wheel', 'keydown', 'touchmove'])
       pane.addEventListener(type, work, { passive: true });
+    document.addEventListener('htmx:after:swap', onSwap);
     document.addEventListener('desk:changed', onChanged);
     document.addEventListener('desk:rows', onRows);
     document.addEventListener('live:subscribed', onSubscribed);
     safego.tell('desk:chosen');
+    countInTitle();
 
     return () => {
+      document.removeEventListener('htmx:after:swap', onSwap);
       clearTimeout(timer);
       clearTimeout(restTimer);
       document.removeEventListener('desk:changed', onChanged);

@@ -18,6 +18,8 @@ export interface ConversationFilters {
   readonly dateTo?: string | undefined;
   /** Beginning of a name, email, phone number or host id; or a whole id of a user or conversation. */
   readonly q?: string | undefined;
+  /** Who opened it. */
+  readonly userId?: string | undefined;
   /** Only these of them, e.g. what a live list was told has changed. */
   readonly ids?: readonly string[] | undefined;
 }
@@ -89,6 +91,7 @@ export async function listConversations(
   if (filters.dateTo) {
     conditions.push(sql`c.last_message_at < (${filters.dateTo}::date + 1)::timestamp at time zone ${zone}`);
   }
+  if (filters.userId) conditions.push(sql`c.opened_by = ${filters.userId}::uuid`);
   if (filters.ids) conditions.push(sql`c.id = any (${filters.ids}::uuid[])`);
   const q = filters.q?.trim();
   if (q) conditions.push(await matching(scope, q));
