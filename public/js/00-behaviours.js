@@ -28,7 +28,12 @@
     reload(element) {
       if (!element?.dataset.reload) return;
       const id = `#${element.id}`;
-      htmx.ajax('GET', element.dataset.reload, { source: element, target: id, select: id, swap: 'outerHTML' });
+      // morphed, so that a field that is being written in stays as it is
+      const swap = 'outerMorph ignoreTitle:true';
+      htmx
+        .ajax('GET', element.dataset.reload, { source: element, target: id, select: id, swap })
+        .then(() => safego.tell('region:loaded', { region: document.querySelector(id) }))
+        .catch(() => {});
     },
     /** Changes what a list item or page says in words with a number in it. */
     fill: (words, values) => words.replace(/\{(\w+)\}/g, (_, name) => values[name] ?? ''),

@@ -29,6 +29,12 @@
     },
   });
 
+  // A list that was loaded as a whole holds what came meanwhile, too.
+  document.addEventListener('region:loaded', ({ detail: { region: list } }) => {
+    if (list?.id === 'messages')
+      safego.tell('messages:changed', { list, added: [], atEnd: false, items: [...list.children] });
+  });
+
   function upsert(list, items, keyName, direction) {
     const key = (item) => Number(item.getAttribute(keyName)) * direction;
     const isEnd = (item) => !item.nextElementSibling;
@@ -49,8 +55,8 @@
       added.push(item);
     }
     const atEnd = added.some(isEnd);
-    trim(list);
     safego.tell('messages:changed', { list, added, atEnd, items });
+    trim(list);
     return added;
   }
 

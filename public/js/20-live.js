@@ -1,5 +1,6 @@
 /*
- * The page's one live connection. hx-ws first; after three failures without an open, hx-sse; after three of those, polling.
+ * The page's one live connection. hx-ws first; after three failures without an open, hx-sse; after three of those, polling;
+ * and up again after a while, because a server that restarts looks like a line that takes no sockets.
  * Which of them is in use is an attribute of a child of #live, and a new connection is a new attribute: that is all htmx needs.
  *
  * The cursor moves with the live channel only, never with the answer to a POST: each <hx-cursor> goes into the url at once, for
@@ -9,7 +10,7 @@
 safego.behaviour('live', (live) => {
   const silentAfterMs = 35_000;
   const pollEveryMs = 10_000;
-  const retrySocketEveryMs = 120_000;
+  const climbAfterMs = { first: 5_000, most: 600_000 };
   const line = document.getElementById('connection');
   const wire = document.createElement('div');
   const cursors = new Map(live.dataset.rooms.split(' ').map((room) => room.split('@')));
@@ -24,7 +25,9 @@ safego.behaviour('live', (live) => {
   let lastSign = Date.now();
   let lostSince = 0;
   let polledAt = 0;
-  let triedSocketAt = Date.now();
+  let climbAt = 0;
+  let climbWaitMs = climbAfterMs.first;
+  let isClimbing = false;
 
   const address = (path) => {
     const query = [...cursors].map(([room, at]) => `room=${room}&after=${encodeURIComponent(at ?? '')}`);
@@ -58,18 +61,22 @@ safego.behaviour('live', (live) => {
     opened = true;
     failures = 0;
     lostSince = 0;
+    isClimbing = false;
+    if (mean === means[0]) climbWaitMs = climbAfterMs.first;
     line.hidden = true;
     safego.tell('live:up');
   }
 
   function lost() {
     if (ended || document.hidden) return;
-    lostSince ||= Date.now();
+    if (!isClimbing) lostSince ||= Date.now();
     failures = opened ? 1 : failures + 1;
     opened = false;
-    if (failures < 3 || mean === 'poll') return;
+    if (failures < 3 || mean === 'poll' || !navigator.onLine) return;
     mean = means[means.indexOf(mean) + 1];
     failures = 0;
+    climbAt = Date.now() + climbWaitMs;
+    climbWaitMs = Math.min(climbWaitMs * 2, climbAfterMs.most);
     setTimeout(connect);
   }
 
@@ -92,14 +99,13 @@ safego.behaviour('live', (live) => {
   /** Once a second: has it gone silent, how long is it lost, is it time to ask again? */
   function watch() {
     if (ended || document.hidden) return;
-    if (mean === 'poll') {
+    if (mean !== means[0] && opened && Date.now() > climbAt) {
+      isClimbing = true;
+      mean = means[0];
+      failures = 0;
+      connect();
+    } else if (mean === 'poll') {
       poll();
-      if (Date.now() - triedSocketAt > retrySocketEveryMs) {
-        triedSocketAt = Date.now();
-        mean = means[0];
-        failures = 0;
-        connect();
-      }
     } else if (Date.now() - lastSign > silentAfterMs) {
       lost();
       connect();
@@ -179,6 +185,9 @@ safego.behaviour('live', (live) => {
   function onShow(event) {
     if (event.persisted) connect();
   }
+  function onLine() {
+    if (!opened) connect();
+  }
   function onVisible() {
     lastSign = Date.now();
     if (!document.hidden) lostSince = 0;
@@ -189,6 +198,7 @@ safego.behaviour('live', (live) => {
   document.addEventListener('live:send', onSend);
   document.addEventListener('visibilitychange', onVisible);
   addEventListener('pageshow', onShow);
+  addEventListener('online', onLine);
   const timer = setInterval(watch, 1000);
   wire.setAttribute('hx-swap', 'none');
   live.append(wire);
@@ -203,5 +213,6 @@ safego.behaviour('live', (live) => {
     document.removeEventListener('live:send', onSend);
     document.removeEventListener('visibilitychange', onVisible);
     removeEventListener('pageshow', onShow);
+    removeEventListener('online', onLine);
   };
 });

@@ -72,9 +72,16 @@ function listen(page: Page, base: string): Pick<Window, 'complaints' | 'fragment
   return { complaints, fragments };
 }
 
-/** Opens a conversation with a first text by the plain form; gives back its path. */
+/** Opens a conversation with a first text by the plain form, or goes on with the open one; gives back its path. */
 export async function startConversation(page: Page, base: string, text: string, userType = 'driver'): Promise<string> {
   await page.goto(`${base}/${userType}/support`);
+  const goesOn = await page.locator('main a.primary').count();
+  if (goesOn) {
+    await page.click('main a.primary');
+    await page.waitForURL(/\/conversations\//);
+    await say(page, text);
+    return new URL(page.url()).pathname;
+  }
   await page.fill('#body', text);
   await page.click('#new button');
   await page.waitForURL(/\/conversations\//);
