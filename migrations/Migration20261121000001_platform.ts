@@ -14,13 +14,14 @@ export class Migration20261121000001_platform extends Migration {
         execute format('grant create on schema public to %I', 'append_' || current_database());
       end $$`);
     this.addSql(`
+      -- the select makes the tenant a parameter of the plan, read once a statement instead of once a row
       create function secure_table(target text, privileges text default 'select, insert, update, delete', tenant_column text default 'tenant_id')
       returns void language plpgsql as $$
       begin
         execute format('alter table %I enable row level security', target);
         execute format('alter table %I force row level security', target);
         execute format(
-          'create policy tenant_isolation on %I for all using (%I = nullif(current_setting(''app.tenant_id'', true), '''')::uuid)',
+          'create policy tenant_isolation on %I for all using (%I = (select nullif(current_setting(''app.tenant_id'', true), '''')::uuid))',
           target, tenant_column);
         if privileges <> '' then
           execute format('grant %s on %I to %I', privileges, target, 'app_' || current_database());

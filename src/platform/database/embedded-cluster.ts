@@ -198,16 +198,12 @@ export async function startServer(
     const out = openSync(logFile, 'a', 0o600);
     const options = Object.entries({ ...SETTINGS, ...settings, port: String(await freePort()) });
     const args = ['-D', folder, ...options.flatMap(([name, value]) => ['-c', `${name}=${value}`])];
-    const child = spawnAs(account, account.binaries.postgres, args, out);
+    const pid = await spawnAlone(account, account.binaries.postgres, args, out);
     closeSync(out);
-    let gone = false;
-    child.once('error', () => (gone = true));
-    child.once('exit', () => (gone = true));
-    child.unref();
     while (Date.now() < deadline) {
       const server = runningServer(account);
       if (server) return server;
-      if (gone) break;
+      if (!isAlive(pid)) break;
       await sleep(20);
     }
     const lastWords = readFileSync(logFile, 'utf8').slice(logStart);
@@ -227,13 +223,39 @@ export async function stopServer(server: EmbeddedServer): Promise<void> {
   while (isAlive(server.pid) && Date.now() < deadline) await sleep(20);
 }
 
+/**
+ * Starts a program that is nobody's child: the shell between us leaves at once. The database is a process of its own,
+ * which outlives us, and which nobody who looks at our process tree counts as ours.
+ * @returns its process id
+ */
+async function spawnAlone(account: EmbeddedAccount, command: string, args: string[], out: number): Promise<number> {
+  const whole = [...account.prefix, command, ...args];
+  const shell = spawnAs(
+    { ...account, prefix: [] },
+    '/bin/sh',
+    ['-c', '"$@" >&2 & echo $!', 'sh', ...whole],
+    'pipe',
+    out,
+  );
+  let said = '';
+  shell.stdout?.on('data', (chunk) => (said += chunk));
+  await once(shell, 'close');
+  return Number(said);
+}
+
 /** Detached, so that a Ctrl-C or a killed terminal does not reach it; a minimal environment, so that nothing leaks in. */
-function spawnAs(account: EmbeddedAccount, command: string, args: string[], out: number | 'pipe') {
+function spawnAs(
+  account: EmbeddedAccount,
+  command: string,
+  args: string[],
+  out: number | 'pipe',
+  err: number | 'pipe' = out,
+) {
   const [program = command, ...rest] = [...account.prefix, command, ...args];
   return spawn(program, rest, {
     cwd: '/',
     detached: true,
-    stdio: ['ignore', out, out],
+    stdio: ['ignore', out, err],
     env: { PATH: process.env['PATH'] ?? '', LC_ALL: 'C', TZ: 'UTC' },
     ...(account.uid === undefined ? {} : { uid: account.uid, gid: account.gid }),
   });
