@@ -107,7 +107,8 @@ export class Migration20261121000004_messaging extends Migration {
     this.addSql(`create unique index messages_by_seq on messages (conversation_id, seq)`);
     this.addSql(`create unique index messages_by_client_id on messages (conversation_id, sender_id, client_id)`);
     this.addSql(`create index messages_by_version on messages (conversation_id, version)`);
-    this.addSql(`create index messages_by_time on messages (conversation_id, created_at)`);
+    // the send limit counts here
+    this.addSql(`create index messages_by_sender on messages (sender_id, created_at) where sender_id is not null`);
     this.addSql(`select secure_table('messages', 'select, update')`);
     this.addSql(`select open_to_definers('messages', 'select, insert')`);
     this.addSql(`select open_to_definers('users', 'select')`);
@@ -115,7 +116,7 @@ export class Migration20261121000004_messaging extends Migration {
 
     this.addSql(APPEND_MESSAGES);
     this.addSql(
-      `select own_by_definer('append_messages(uuid[],uuid[],uuid[],text[],uuid[],integer[],uuid[],text[],text[],text[],text[],uuid[],uuid[],text[],boolean)')`,
+      `select own_by_definer('append_messages(uuid[],uuid[],uuid[],text[],uuid[],integer[],uuid[],text[],text[],text[],text[],uuid[],uuid[],text[],integer[],integer[],boolean)')`,
     );
     this.addSql(CONVERSATION_HEADS);
     this.addSql(`select own_by_definer('conversation_heads(uuid[],uuid[])')`);
@@ -134,7 +135,12 @@ export class Migration20261121000004_messaging extends Migration {
  *   stale       the sender's rights changed since the app looked; reload and ask again
  *   <refusal>   what the app would refuse if it is new (e.g. support_disabled)
  *   closed, unassigned, assigned_to_other
+ *   too_many    this sender has sent p_limits messages within the last p_seconds already (null: no limit); `retry_after`
+ *               says in how many seconds the next one may go
  *   new         stored, with its numbers
+ *
+ * The limit counts what the sender has in the log, wherever it was sent, so that all nodes count alike. Within one
+ * conversation it is exact; a sender who uses several at the same instant can pass it by what is under way there.
  *
  * System lines (sender_type system) skip the checks on rights and state: only use cases that hold the lock send them.
  */
@@ -142,8 +148,9 @@ const APPEND_MESSAGES = `
 create function append_messages(
   p_ids uuid[], p_tenants uuid[], p_conversations uuid[], p_sender_types text[], p_senders uuid[], p_access integer[],
   p_clients uuid[], p_types text[], p_events text[], p_data text[], p_bodies text[], p_hashes uuid[], p_replies uuid[],
-  p_refusals text[], p_wait boolean)
-returns table (ord integer, verdict text, id uuid, seq integer, version integer, created_at timestamptz, stored jsonb)
+  p_refusals text[], p_limits integer[], p_seconds integer[], p_wait boolean)
+returns table (ord integer, verdict text, id uuid, seq integer, version integer, created_at timestamptz, stored jsonb,
+               retry_after integer)
 language plpgsql set enable_seqscan = off set lock_timeout = '2s' as $$
 #variable_conflict use_column
 declare
@@ -162,9 +169,9 @@ begin
   return query
   with input as (
     select * from unnest(p_ids, p_tenants, p_conversations, p_sender_types, p_senders, p_access, p_clients, p_types,
-                         p_events, p_data, p_bodies, p_hashes, p_replies, p_refusals)
+                         p_events, p_data, p_bodies, p_hashes, p_replies, p_refusals, p_limits, p_seconds)
       with ordinality as row (id, tenant_id, conversation_id, sender_type, sender_id, access_version, client_id,
-                              message_type, event, data, body, content_hash, reply_to_id, refusal, ord)
+                              message_type, event, data, body, content_hash, reply_to_id, refusal, send_limit, seconds, ord)
   ), looked as (
     select i.*, c.last_seq, c.version as last_version, c.last_message_at, s.stored_id, s.stored_hash,
       case
@@ -201,13 +208,23 @@ begin
       row_number() over twins as twin_no
     from looked l
     window twins as (partition by l.conversation_id, l.sender_id, l.client_id, l.verdict order by l.ord)
+  ), counted as (
+    select f.*,
+      case when f.send_limit is not null then
+        row_number() over (partition by f.sender_id order by f.ord) + (
+          select count(*) from (
+            select from messages m where m.sender_id = f.sender_id and m.created_at > at - make_interval(secs => f.seconds)
+            limit f.send_limit) recent)
+      end as sent
+    from firsts f
+    where f.verdict = 'new' and f.twin_no = 1
   ), fresh as (
     select f.*,
       (f.last_seq + row_number() over places)::integer as seq,
       (f.last_version + row_number() over places)::integer as new_version,
       greatest(at, f.last_message_at) as created_at
-    from firsts f
-    where f.verdict = 'new' and f.twin_no = 1
+    from counted f
+    where f.sent is null or f.sent <= f.send_limit
     window places as (partition by f.conversation_id order by f.ord)
   ), moved as (
     update conversations c set
@@ -246,10 +263,17 @@ begin
     from fresh f where f.sender_type <> 'system'
   )
   select f.ord::integer,
-    case when f.verdict <> 'new' or f.twin_no = 1 then f.verdict
+    case when f.verdict <> 'new' then f.verdict
+         when coalesce(n.id, t.id) is null then 'too_many'
+         when f.twin_no = 1 then 'new'
          when f.twin_hash = f.content_hash then 'repeat' else 'conflict' end,
     coalesce(n.id, t.id), coalesce(n.seq, t.seq), coalesce(n.new_version, t.new_version), coalesce(n.created_at, t.created_at),
-    case when f.verdict = 'repeat' then (select to_jsonb(m) from messages m where m.id = f.stored_id) end
+    case when f.verdict = 'repeat' then (select to_jsonb(m) from messages m where m.id = f.stored_id) end,
+    case when f.verdict = 'new' and coalesce(n.id, t.id) is null then coalesce(
+      -- the one that has to leave the window first
+      (select ceil(extract(epoch from m.created_at - at))::integer + f.seconds from messages m
+       where m.sender_id = f.sender_id and m.created_at > at - make_interval(secs => f.seconds)
+       order by m.created_at desc offset f.send_limit - 1 limit 1), f.seconds) end
   from firsts f
   left join fresh n on n.ord = f.ord
   left join fresh t on f.verdict = 'new' and f.twin_no > 1 and t.id = f.twin_id

@@ -10,7 +10,13 @@ import type { ReadyConfig } from './platform/config/index.ts';
 import type { Database, Log } from './platform/database/index.ts';
 import { createHttpServer, createMetrics, type Route } from './platform/http/index.ts';
 import type { Job, Task } from './platform/jobs/index.ts';
-import { Hub, openPostgresBackplane, type RoomKind, serveWebSockets } from './platform/realtime/index.ts';
+import {
+  type Backplane,
+  Hub,
+  openPostgresBackplane,
+  type RoomKind,
+  serveWebSockets,
+} from './platform/realtime/index.ts';
 import { openTenancy, recordRefusal } from './tenancy/index.ts';
 
 /** What the wings are made from. */
@@ -18,6 +24,8 @@ export interface ModuleDeps {
   config: ReadyConfig;
   database: Database;
   log: Log;
+  /** The line to the other nodes, when it is not PostgreSQL's. */
+  backplane?: Backplane;
 }
 
 /** The wings, mounted. */
@@ -40,7 +48,8 @@ export interface Modules {
 export const tasks: readonly Task[] = [...identityTasks, ...importsTasks];
 
 /** Composition root: makes every wing's routes, event handlers, rooms and jobs, in the order of the house. */
-export async function openModules({ config, database, log }: ModuleDeps): Promise<Modules> {
+export async function openModules(deps: ModuleDeps): Promise<Modules> {
+  const { config, database, log } = deps;
   const tenancy = await openTenancy({ database, log });
   const identity = await openIdentity({ database, tenancy, log, config });
   const appender = createAppender({ database, log });
@@ -48,12 +57,13 @@ export async function openModules({ config, database, log }: ModuleDeps): Promis
     database,
     appender,
     settings: (tenantId) => tenancy.supportSettings(tenantId),
+    limits: config.limits,
     timeZone: (tenantId) => tenancy.tenant(tenantId).timeZone,
     reloadPerson: (person) => identity.reload(person),
   };
   const views = await openAppViews();
   const epoch = await readEpoch(database);
-  const backplane = openPostgresBackplane({ connection: database.systemPool.options, log });
+  const backplane = deps.backplane ?? openPostgresBackplane({ connection: database.systemPool.options, log });
   const hub = new Hub({ epoch, backplane, access: identity, log });
   const live = openLive({ hub, database, views, log, timeZone: messaging.timeZone });
   appender.onAppended(live.appended);

@@ -9,6 +9,8 @@ export interface Messaging {
   readonly appender: Appender;
   /** Settings of the tab Support, from memory (identity and tenancy keep them at most a second old). */
   settings(tenantId: string): SupportSettings;
+  /** False lifts the send limit (LIMITS=off, for load tests). */
+  readonly limits: boolean;
   /** IANA zone of the tenant, from memory: days of filters are days there. */
   timeZone(tenantId: string): string;
   /** The person as the database knows them now; null when they may no longer act. Asked when the append says `stale`. */

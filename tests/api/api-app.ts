@@ -65,6 +65,7 @@ export async function startApiApp(on = { url: databaseUrl(), adminUrl: adminUrl(
     database,
     appender: createAppender({ database, log: quiet }),
     settings: (tenantId) => tenancy.supportSettings(tenantId),
+    limits: false,
     timeZone: (tenantId) => tenancy.tenant(tenantId).timeZone,
     reloadPerson: (person) => identity.reload(person),
   };

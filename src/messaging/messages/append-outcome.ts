@@ -1,5 +1,5 @@
 import type { Person } from '../../identity/index.ts';
-import { Conflict, Forbidden, Invalid, NotFound, NotSignedIn } from '../../platform/errors/index.ts';
+import { Conflict, Forbidden, Invalid, NotFound, NotSignedIn, TooMany } from '../../platform/errors/index.ts';
 import type { Messaging } from '../messaging.ts';
 import type { AppendOutcome, StoredMessage } from './stored-message.ts';
 
@@ -29,6 +29,8 @@ export function storedOrThrow(outcome: AppendOutcome | undefined): AppendedMessa
       throw new Conflict('assigned_to_other', 'A colleague is answering this conversation.');
     case 'stale':
       throw new StaleSender();
+    case 'too_many':
+      throw new TooMany(outcome.retryAfterSeconds, 'too_many', 'That was a lot at once. Wait a few seconds.');
     case 'refused':
       throw refusal(outcome.code);
     default:

@@ -10,6 +10,8 @@ interface AppendRow {
   readonly version: number | null;
   readonly created_at: Date | string | null;
   readonly stored: StoredRow | null;
+  /** Seconds, with the verdict `too_many`. */
+  readonly retry_after: number | null;
 }
 
 /** A row of `messages` as `to_jsonb` writes it. */
@@ -33,9 +35,10 @@ export interface Queryable {
   query<R>(config: { name?: string; text: string; values: unknown[] }): Promise<{ rows: R[] }>;
 }
 
-const TEXT = `select ord, verdict, id, seq, version, created_at, stored from append_messages(
+const TEXT = `select ord, verdict, id, seq, version, created_at, stored, retry_after from append_messages(
   $1::uuid[], $2::uuid[], $3::uuid[], $4::text[], $5::uuid[], $6::integer[], $7::uuid[], $8::text[], $9::text[],
-  $10::text[], $11::text[], $12::uuid[], $13::uuid[], $14::text[], $15::boolean)`;
+  $10::text[], $11::text[], $12::uuid[], $13::uuid[], $14::text[], $15::integer[], $16::integer[],
+  $17::boolean)`;
 
 /** The arguments of `append_messages` for a batch, column by column. */
 function appendValues(batch: readonly NewMessage[], wait: boolean): unknown[] {
@@ -55,6 +58,8 @@ function appendValues(batch: readonly NewMessage[], wait: boolean): unknown[] {
     column((m) => contentHash(m)),
     column((m) => m.replyToId ?? null),
     column((m) => m.refuseNew ?? null),
+    column((m) => m.sendLimit?.messages ?? null),
+    column((m) => m.sendLimit?.seconds ?? null),
     wait,
   ];
 }
@@ -100,6 +105,8 @@ function outcome(message: NewMessage, row: AppendRow, stored: Map<string, Stored
       if (!row.stored) throw new Error('append_messages answered a repeat without its message');
       return { verdict: 'repeat', message: storedMessage(message, row.stored) };
     }
+    case 'too_many':
+      return { verdict: 'too_many', retryAfterSeconds: Math.max(1, row.retry_after ?? 1) };
     case 'absent':
     case 'conflict':
     case 'stale':

@@ -11,7 +11,7 @@ import { type AppendedMessage, REFUSALS, storedOrThrow, withFreshPerson } from '
 import { Message } from './message.entity.ts';
 import { type ReadMarks, UNREAD } from './message.view.ts';
 import { checkedText, isLongerThan } from './message-text.ts';
-import type { NewMessage, Sender } from './stored-message.ts';
+import type { NewMessage, Sender, SendLimit } from './stored-message.ts';
 
 /** One message as a person sends it, by form, REST or socket. */
 export interface PostMessage {
@@ -43,6 +43,7 @@ export interface PostedMessage extends AppendedMessage {
  * @throws Invalid for a text that is empty, too long or cannot be stored.
  * @throws NotFound when the conversation is not there or not theirs.
  * @throws Conflict `client_id_reused`, `conversation_closed`, `assigned_to_other`.
+ * @throws TooMany beyond the send limit.
  * @throws Forbidden, also `support_disabled`. A repeat is answered with what is stored before any of this is asked.
  */
 export async function postMessage(scope: Door, messaging: Messaging, input: PostMessage): Promise<PostedMessage> {
@@ -63,7 +64,7 @@ export async function postMessage(scope: Door, messaging: Messaging, input: Post
 /** The message with its sender as the token says, and the code under which it is refused if it is new. */
 export function newMessage(
   sender: Person,
-  messaging: Pick<Messaging, 'settings'>,
+  messaging: Pick<Messaging, 'settings' | 'limits'>,
   input: Omit<PostMessage, 'takeOver'>,
 ): NewMessage {
   return {
@@ -76,6 +77,7 @@ export function newMessage(
     body: input.body,
     replyToId: input.replyToId ?? null,
     refuseNew: refusalOf(sender, messaging, input.body),
+    sendLimit: messaging.limits ? sendLimitOf(sender, messaging) : null,
     ...(input.connectionId ? { originConnectionId: input.connectionId } : {}),
   };
 }
@@ -96,6 +98,14 @@ function refusalOf(person: Person, messaging: Pick<Messaging, 'settings'>, body:
   if (person.side === 'admin' && !person.can('REPLY_SUPPORT_CHAT')) return REFUSALS.forbidden;
   if (isLongerThan(body, settings.maxMessageLength)) return REFUSALS.tooLong;
   return null;
+}
+
+/** Staff talk to many people at once. */
+const STAFF_FACTOR = 6;
+
+function sendLimitOf(person: Person, messaging: Pick<Messaging, 'settings'>): SendLimit {
+  const { messages, seconds } = messaging.settings(person.tenantId).sendLimit;
+  return { messages: person.side === 'admin' ? messages * STAFF_FACTOR : messages, seconds };
 }
 
 /** Few messages answer another one, so only those pay for the question whether it is there. */

@@ -37,6 +37,12 @@ export type Sender =
     }
   | { readonly type: 'system' };
 
+/** How much one sender may send; counted over all nodes. */
+export interface SendLimit {
+  readonly messages: number;
+  readonly seconds: number;
+}
+
 /** What goes into the log next. */
 export interface NewMessage {
   /** UUIDv7 made by the app. */
@@ -54,6 +60,8 @@ export interface NewMessage {
   readonly replyToId?: string | null;
   /** The code under which the app refuses this if it is new; a repeat is still answered with what is stored. */
   readonly refuseNew?: string | null;
+  /** Most messages that this sender may have in the log within the last `seconds`; none: as many as they like. */
+  readonly sendLimit?: SendLimit | null;
   readonly originConnectionId?: string;
 }
 
@@ -61,6 +69,7 @@ export interface NewMessage {
 export type AppendOutcome =
   | { readonly verdict: 'new' | 'repeat'; readonly message: StoredMessage }
   | { readonly verdict: 'absent' | 'conflict' | 'stale' | 'closed' | 'unassigned' | 'assigned_to_other' }
+  | { readonly verdict: 'too_many'; readonly retryAfterSeconds: number }
   | { readonly verdict: 'refused'; readonly code: string };
 
 /** First half of SHA-256 over what makes two sends the same, written as a UUID because that is 16 bytes in PostgreSQL. */
