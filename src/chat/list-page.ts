@@ -28,6 +28,7 @@ export async function homePage(deps: ChatDeps, scope: Scope<Person>): Promise<ob
   return {
     me: { id: actor.id, name: actor.name, userType: actor.userType },
     home: {
+      tenantName: deps.tenancy.tenant(scope.tenant.id).name,
       supportHref: supportPath(actor.userType),
       isOn: deps.messaging.settings(scope.tenant.id).enabled,
       conversation: rows[0] ?? null,

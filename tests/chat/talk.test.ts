@@ -136,4 +136,41 @@ describe('Rahim and the agent talk in two windows', () => {
     await page.click('[data-again]');
     await expect.poll(async () => (await shown(page)).at(-1)).toBe('too late');
   });
+
+  it('while support is switched off: reading goes on, writing says why not, and the text is kept', async () => {
+    const { page } = await window('kacchi-house');
+    const path = await startConversation(page, stage.app.base, 'Hello', 'restaurant');
+    await page.waitForFunction(() => 'safego' in globalThis);
+    const owner = await stage.tenant.signIn('owner');
+    const settings = `${stage.app.base}/api/admin/support/settings`;
+    const turn = async (enabled: boolean) => {
+      const now = (await (await fetch(settings, { headers: owner.bearer })).json()) as {
+        version: number;
+        settings: object;
+      }; // its answer
+      const saved = await fetch(settings, {
+        method: 'PUT',
+        headers: { ...owner.bearer, 'content-type': 'application/json' },
+        body: JSON.stringify({ ...now, settings: { ...now.settings, enabled } }),
+      });
+      expect(saved.status).toBe(200);
+    };
+    await turn(false);
+    try {
+      await say(page, 'Is anybody there?');
+      await page.locator('#pending > li[data-state="failed"]').waitFor();
+      await page.getByText('Support chat is switched off at the moment. Your text is kept.').waitFor();
+      await page.goto(`${stage.app.base}/restaurant`);
+      expect(await page.locator('.entry').textContent()).toContain('Closed at the moment');
+      await page.goto(stage.app.base + path);
+      await page.getByText('You can read, but not write.').waitFor();
+      expect(await page.locator('#composer').isVisible()).toBe(false);
+      expect(await page.locator('#pending .body').textContent()).toBe('Is anybody there?');
+    } finally {
+      await turn(true);
+    }
+    await page.reload();
+    await page.click('[data-again]');
+    await expect.poll(async () => (await shown(page)).at(-1)).toBe('Is anybody there?');
+  });
 });
