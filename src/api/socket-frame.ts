@@ -93,7 +93,9 @@ function badFrame(value: unknown, error: z.ZodError): BadFrame {
   const given = typeof value === 'object' && value !== null && !Array.isArray(value) ? value : {};
   const ref = 'ref' in given ? Ref.safeParse(given.ref) : undefined;
   const clientId = 'clientId' in given ? Uuid.safeParse(given.clientId) : undefined;
-  const isUnknown = error.issues.some(({ code }) => code === 'invalid_union');
+  const isUnknown = error.issues.some(
+    ({ code, path }) => path[0] === 'type' || (!path.length && code === 'invalid_type'),
+  );
   const fields: Record<string, string> = {};
   for (const issue of error.issues.slice(0, 10)) {
     if (issue.code === 'unrecognized_keys') {

@@ -17,7 +17,7 @@ export interface Mark {
   readonly name: string;
   readonly side: 'user' | 'admin';
   readonly seq: number;
-  /** False for the mark of an admin that tells the user nothing: nobody who may answer has read as far. */
+  /** False for the mark of an admin who may not answer: it tells the user nothing. */
   readonly counts: boolean;
 }
 
@@ -35,14 +35,20 @@ export async function readMarks(
 ): Promise<Mark[]> {
   const found = await rows(
     scope,
-    sql<Omit<Mark, 'counts'>>`
-      select p.user_id as "userId", u.name, p.side, p.read_seq as seq
+    sql<Mark & { mayAnswer: boolean }>`
+      select p.user_id as "userId", u.name, p.side, p.read_seq as seq, p.side = 'user' or exists (
+        select 1 from role_assignments a join roles r on r.id = a.role_id and r.tenant_id = a.tenant_id
+        where a.user_id = p.user_id and a.tenant_id = p.tenant_id and 'REPLY_SUPPORT_CHAT' = any (r.capabilities)
+      ) as "mayAnswer"
       from conversation_participants p join users u on u.id = p.user_id and u.tenant_id = p.tenant_id
       where p.conversation_id = ${conversation.id} and p.tenant_id = ${scope.tenant.id} and p.read_seq > 0
         and (${userId}::uuid is null or p.user_id = ${userId}::uuid)
       order by p.joined_at`,
   );
-  return found.map((mark) => ({ ...mark, counts: mark.side === 'user' || mark.seq <= conversation.staffReadSeq }));
+  return found.map(({ mayAnswer, ...mark }) => ({
+    ...mark,
+    counts: mayAnswer && (mark.side === 'user' || mark.seq <= conversation.staffReadSeq),
+  }));
 }
 
 /** The marks that an audience may know. */

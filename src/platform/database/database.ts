@@ -1,6 +1,8 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { Migrator } from '@mikro-orm/migrations';
 import { type EntityManager, type EntitySchema, MikroORM, type Options } from '@mikro-orm/postgresql';
 import pg from 'pg';
+import { Unavailable } from '../errors/index.ts';
 import { TENANT_FILTER } from './columns.ts';
 import { prepareRoles, refuseUnsafePool, roleNames } from './roles.ts';
 import type { Actor, DomainEvent, Scope, TenantRef } from './scope.ts';
@@ -44,6 +46,8 @@ export interface Database {
 
 const CONNECT_TIMEOUT_MS = 3_000;
 const STATEMENT_TIMEOUT_MS = 5_000;
+/** Work under way at closing has this long to end. */
+const CLOSE_TIMEOUT_MS = 5_000;
 const BIND_TENANT = "select set_config('app.tenant_id', $1, false)";
 const MIGRATIONS_PATH = new URL('../../../migrations', import.meta.url).pathname;
 
@@ -116,6 +120,8 @@ export async function openDatabase(options: DatabaseOptions): Promise<Database> 
     pool.on('connect', (client) => client.on('error', () => {}));
   }
   let tell = options.onEvent ?? (() => {});
+  const running = new Set<Promise<unknown>>();
+  let isClosing = false;
   let opened: MikroORM;
   try {
     await refuseUnsafePool(systemPool);
@@ -132,17 +138,27 @@ export async function openDatabase(options: DatabaseOptions): Promise<Database> 
     orm: opened,
     systemPool,
     appendPool,
-    withScope(tenant, actor, work) {
-      return runInTenant(tenant.id, async () => {
+    async withScope(tenant, actor, work) {
+      if (isClosing) throw new Unavailable(1);
+      const scope = runInTenant(tenant.id, async () => {
         const em: EntityManager = opened.em.fork({ useContext: true });
         em.setFilterParams(TENANT_FILTER, { tenantId: tenant.id });
         return work({ em, tenant, actor, now: new Date(), emit: (event) => tell(event) });
       });
+      running.add(scope);
+      try {
+        return await scope;
+      } finally {
+        running.delete(scope);
+      }
     },
     onEvent(listener) {
       tell = listener;
     },
     async close() {
+      // a connection asked for while the ORM's pool ends is never given back, and the pool would wait for it for ever
+      isClosing = true;
+      await Promise.race([Promise.allSettled(running), sleep(CLOSE_TIMEOUT_MS, undefined, { ref: false })]);
       await opened.close(true);
       await Promise.allSettled([systemPool.end(), appendPool.end()]);
     },
