@@ -339,3 +339,23 @@ test('days narrow the list, and nonsense in the address is refused', async () =>
     expect((await page.goto(`/admin/support-chat?${query}`))?.status(), query).toBeGreaterThanOrEqual(400);
   }
 });
+
+test('on a phone list and messages are two pages, and the details are a sheet', async () => {
+  const other = await app.newTenant();
+  await userWrites(app, other, 'rahim', 'Hello');
+  const { page } = await visit(browser, app, other, 'agent', { width: 360, height: 640 });
+  await page.goto('/admin/support-chat');
+  expect(await page.locator('#thread').isVisible()).toBe(false);
+  await page.locator('.item-link').click();
+  await page.locator('#composer').waitFor();
+  expect(await page.locator('#list').isVisible()).toBe(false);
+  const dock = await page.locator('.dock').boundingBox();
+  expect((dock?.y ?? 0) + (dock?.height ?? 0)).toBe(640);
+  expect(await page.locator('#details').isVisible()).toBe(false);
+  await page.getByRole('button', { name: 'Details', exact: true }).click();
+  await page.locator('#details').getByText('completed trips').waitFor();
+  await page.keyboard.press('Escape');
+  expect(await page.locator('#details').isVisible()).toBe(false);
+  await page.getByRole('link', { name: 'Back to the list' }).click();
+  await page.locator('#list').waitFor();
+});

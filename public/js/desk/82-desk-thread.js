@@ -12,16 +12,23 @@
     safego.tell('desk:chosen');
   });
 
-  /** Where the focus goes when what had it is gone: to writing, and on a phone to the page itself. */
-  function focusThread() {
+  /** Opening gives the focus to writing, on a phone to the conversation. */
+  function focusOpened() {
     const thread = document.getElementById('thread');
     const field = narrow.matches ? null : thread?.querySelector('#body');
     (field ?? thread)?.focus({ preventScroll: true });
   }
 
+  let hadFocus = false;
+  document.addEventListener('htmx:before:swap', () => {
+    hadFocus = document.activeElement !== document.body;
+  });
   document.addEventListener('htmx:after:swap', ({ detail: { ctx } }) => {
     const opened = ctx.sourceElement?.matches?.('.item-link') && ctx.response?.status === 200;
-    if (opened || document.activeElement === document.body) focusThread();
+    if (opened) focusOpened();
+    // A pressed button that is gone now: the focus stays in its neighbourhood, and keys go on being keys.
+    else if (hadFocus && document.activeElement === document.body)
+      document.getElementById('thread')?.focus({ preventScroll: true });
   });
 
   /** The first answer assigns the conversation. The live connection says so; where there is none the head is asked for. */
