@@ -58,9 +58,6 @@ describe('the live connection', () => {
   it('goes over to the event stream where no socket passes, and to polling where no stream does', async () => {
     const { page, context } = await stage.open('driver-2');
     let streams = true;
-    await context.routeWebSocket(/\/ws\?/, (socket) =>
-      socket.close({ code: 1006 as never }).catch(() => socket.close()),
-    );
     await context.route('**/events?*', (route) => (streams ? route.continue() : route.abort()));
     await context.addInitScript(() => {
       // a socket that never opens, as behind a proxy that refuses the upgrade

@@ -108,11 +108,16 @@ async function faultsOf(page: Page): Promise<string[]> {
 }
 
 describe('whatever the window', () => {
-  it('axe would see a fault if there was one', async () => {
-    const { page, context } = await stage.open('ayesha');
+  it('axe would see a fault if there was one, and so would the policy', async () => {
+    const { page, context, complaints } = await stage.open('ayesha');
     await page.goto(`${stage.app.base}/customer`);
     await page.evaluate(() => document.querySelector('main')?.append(document.createElement('textarea')));
     expect(await faultsOf(page)).toEqual([expect.stringMatching(/^label: <textarea>/)]);
+    expect(complaints).toEqual([]);
+    await page.evaluate(() => document.body.setAttribute('onclick', 'document.title = "run"'));
+    await page.click('h1');
+    expect(complaints).toEqual([expect.stringContaining('Content Security Policy')]);
+    expect(await page.title()).not.toBe('run');
     await context.close();
   });
 
