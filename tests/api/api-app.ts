@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
 import type { AddressInfo } from 'node:net';
 import pg from 'pg';
+import request from 'supertest';
 import { apiRoutes } from '../../src/api/index.ts';
 import { createApp, openAppViews } from '../../src/app.ts';
 import { entities } from '../../src/entities.ts';
@@ -113,23 +114,37 @@ export async function startApiApp(on = { url: databaseUrl(), adminUrl: adminUrl(
   };
 }
 
+type Method = 'get' | 'post' | 'put' | 'patch' | 'delete';
+
+/** The body as it came: tests look at what is no JSON, too. */
+function asText(answer: request.Response, done: (error: Error | null, text: string) => void): void {
+  // supertest hands the parser the stream itself
+  const stream = answer as unknown as NodeJS.ReadableStream;
+  let text = '';
+  stream.setEncoding('utf8');
+  stream.on('data', (chunk) => (text += chunk));
+  stream.on('end', () => done(null, text));
+}
+
 function caller(base: string, person: TestPerson, headers: Record<string, string>): Caller {
-  async function ask(method: string, path: string, body?: unknown): Promise<Answer> {
-    const answer = await fetch(base + path, {
-      method,
-      headers: { ...headers, ...(body === undefined ? {} : { 'content-type': 'application/json' }) },
-      ...(body === undefined ? {} : { body: typeof body === 'string' ? body : JSON.stringify(body) }),
-    });
-    const text = await answer.text();
-    return { status: answer.status, headers: answer.headers, body: text.startsWith('{') ? JSON.parse(text) : text };
+  async function ask(method: Method, path: string, body?: unknown): Promise<Answer> {
+    const asked = request(base)[method](path).set(headers).buffer(true).parse(asText);
+    if (body !== undefined) asked.set('content-type', 'application/json');
+    const answer = await asked.send(typeof body === 'string' || body === undefined ? body : JSON.stringify(body));
+    const text: string = answer.body;
+    return {
+      status: answer.status,
+      headers: new Headers(answer.headers),
+      body: text.startsWith('{') ? JSON.parse(text) : text,
+    };
   }
   return {
     person,
-    get: (path) => ask('GET', path),
-    post: (path, body) => ask('POST', path, body),
-    put: (path, body) => ask('PUT', path, body),
-    patch: (path, body) => ask('PATCH', path, body),
-    del: (path) => ask('DELETE', path),
+    get: (path) => ask('get', path),
+    post: (path, body) => ask('post', path, body),
+    put: (path, body) => ask('put', path, body),
+    patch: (path, body) => ask('patch', path, body),
+    del: (path) => ask('delete', path),
   };
 }
 
