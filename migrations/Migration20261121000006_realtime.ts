@@ -48,5 +48,62 @@ export class Migration20261121000006_realtime extends Migration {
           order by c.last_message_at desc limit 5000) c
       $$`);
     this.addSql(`select own_by_definer('recent_conversations(uuid[],integer,uuid[])')`);
+
+    this.openings();
+    this.changes();
+  }
+
+  /**
+   * What many subscribers are given at once, in one query: after a restart thousands come back together. Who may hear
+   * it is decided by the caller, who is handed whose the conversation is; the tenant is part of the question.
+   */
+  private openings(): void {
+    this.addSql(`
+      create function open_conversations(p_tenants uuid[], p_ids uuid[], p_readers uuid[])
+      returns table (ord integer, conversation jsonb, marks jsonb, unread integer)
+      language sql stable set enable_seqscan = off as $$
+        select asked.ord::integer, to_jsonb(c), coalesce(m.marks, '[]'), u.unread
+        from unnest(p_tenants, p_ids, p_readers) with ordinality as asked (tenant_id, id, reader_id, ord)
+        cross join lateral (
+          select * from conversations c where c.id = asked.id and c.tenant_id = asked.tenant_id limit 1) c
+        left join lateral (
+          select max(p.read_seq) filter (where p.user_id = asked.reader_id) as own_seq,
+            jsonb_agg(jsonb_build_object('userId', p.user_id, 'name', n.name, 'side', p.side, 'seq', p.read_seq,
+              'counts', p.side = 'user' or exists (
+                select 1 from role_assignments a join roles r on r.id = a.role_id and r.tenant_id = a.tenant_id
+                where a.user_id = p.user_id and a.tenant_id = p.tenant_id and 'REPLY_SUPPORT_CHAT' = any (r.capabilities))
+            ) order by p.joined_at) filter (where p.read_seq > 0) as marks
+          from conversation_participants p join users n on n.id = p.user_id and n.tenant_id = p.tenant_id
+          where p.conversation_id = c.id and p.tenant_id = c.tenant_id) m on true
+        cross join lateral (
+          select count(*)::integer as unread from (
+            select 1 from messages g
+            where g.conversation_id = c.id and g.tenant_id = c.tenant_id and g.seq > coalesce(m.own_seq, 0)
+              and asked.reader_id is distinct from c.opened_by
+              and g.sender_type <> 'system' and g.sender_id is distinct from asked.reader_id
+            limit 1000) found) u
+      $$`);
+    this.addSql(`select own_by_definer('open_conversations(uuid[],uuid[],uuid[])')`);
+  }
+
+  /** What came after a version in many logs at once, at most so many rows each, with what each side has read. */
+  private changes(): void {
+    this.addSql(`
+      create function changes_of_conversations(p_tenants uuid[], p_ids uuid[], p_after integer[], p_limits integer[])
+      returns table (ord integer, message jsonb, sender_name text, sender_user_type text, user_read_seq integer, staff_read_seq integer)
+      language sql stable set enable_seqscan = off as $$
+        select asked.ord::integer, to_jsonb(m), u.name, u.user_type, c.user_read_seq, c.staff_read_seq
+        from unnest(p_tenants, p_ids, p_after, p_limits) with ordinality as asked (tenant_id, id, after, most, ord)
+        cross join lateral (
+          select c.user_read_seq, c.staff_read_seq from conversations c
+          where c.id = asked.id and c.tenant_id = asked.tenant_id limit 1) c
+        cross join lateral (
+          select * from messages m
+          where m.conversation_id = asked.id and m.tenant_id = asked.tenant_id and m.version > asked.after
+          order by m.version limit asked.most) m
+        left join users u on u.id = m.sender_id and u.tenant_id = m.tenant_id
+        order by asked.ord, m.version
+      $$`);
+    this.addSql(`select own_by_definer('changes_of_conversations(uuid[],uuid[],integer[],integer[])')`);
   }
 }

@@ -37,7 +37,7 @@ const MAX_UNREAD = 1_000;
  * several admins at once it is left out and stands for the staff's count.
  */
 export function conversationView(
-  conversation: Conversation,
+  conversation: Omit<Conversation, 'isOpen' | 'isOpenedBy'>,
   viewer: Pick<Person, 'side'>,
   unreadCount?: number,
 ): ConversationView {

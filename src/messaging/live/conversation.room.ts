@@ -1,18 +1,15 @@
 import type { Person } from '../../identity/index.ts';
 import type { Database } from '../../platform/database/index.ts';
-import { NotFound } from '../../platform/errors/index.ts';
 import type { Change, RoomKind } from '../../platform/realtime/index.ts';
-import { systemActor } from '../../tenancy/index.ts';
-import { accessConversation, mayRead } from '../conversations/access-conversation.ts';
-import { Conversation } from '../conversations/conversation.entity.ts';
-import { conversationFor } from '../conversations/conversation.view.ts';
+import { mayRead } from '../conversations/access-conversation.ts';
+import { conversationView } from '../conversations/conversation.view.ts';
 import { type BroadcastDeps, messageChange } from '../messages/message.broadcasts.ts';
-import { audienceOf } from '../messages/message.view.ts';
-import { changesAfter } from '../messages/message-log.ts';
+import { audienceOf, type ReadMarks } from '../messages/message.view.ts';
 import type { StoredMessage } from '../messages/stored-message.ts';
 import type { FactsMemory } from './conversation-facts.ts';
+import type { ConversationReader } from './conversation-reader.ts';
 import { reloadFragment, seenFragment } from './fragments.ts';
-import { marksFor, readMarks } from './participants.ts';
+import { marksFor } from './participants.ts';
 
 /** The kind and the prefix of the name. */
 export const CONVERSATION_ROOM = 'conversation';
@@ -36,46 +33,38 @@ export interface MessageChange extends Change {
 export interface ConversationRoomDeps extends BroadcastDeps {
   readonly database: Database;
   readonly facts: FactsMemory;
+  readonly reader: ConversationReader;
   delivered(tenantId: string, id: string, changes: readonly MessageChange[], after: number): void;
   heard(tenantId: string, id: string, note: string): void;
 }
 
 /** A message as a change of its room's log. */
-export function changeOf(
-  deps: BroadcastDeps,
-  message: StoredMessage,
-  marks?: Pick<Conversation, 'userReadSeq' | 'staffReadSeq'>,
-): MessageChange {
+export function changeOf(deps: BroadcastDeps, message: StoredMessage, marks?: ReadMarks): MessageChange {
   return { ...messageChange(deps, message, marks), message };
 }
 
 /** `conversation_<id>`: participants and the admins who may read it. Its log is the conversation's. */
 export function conversationRoomKind(deps: ConversationRoomDeps): RoomKind<Person> {
-  const { database, facts } = deps;
+  const { database, facts, reader } = deps;
   return {
     kind: CONVERSATION_ROOM,
     parse: (name) => NAME.exec(name)?.[1] ?? null,
 
     async open(person, id) {
-      return database.withScope({ id: person.tenantId, slug: person.tenantSlug }, person, async (scope) => {
-        const conversation = await accessConversation(scope, id).catch((error: unknown) => {
-          if (error instanceof NotFound) return null;
-          throw error;
-        });
-        if (!conversation) return null;
-        facts.remember(conversation);
-        const audience = audienceOf(person);
-        const view = await conversationFor(scope, conversation);
-        const marks = await readMarks(scope, conversation);
-        return {
-          audience,
-          version: conversation.version,
-          state: () => ({ readMarks: marksFor(audience, marks), conversation: view }),
-          html: (_viewer, isBehind) =>
-            seenFragment(audience === 'staff' ? conversation.userReadSeq : conversation.staffReadSeq) +
-            (isBehind ? reloadFragment('#conversation-state') : ''),
-        };
-      });
+      const opening = await reader.open(person.tenantId, id, person.id);
+      if (!opening || !mayRead(person, opening.conversation)) return null;
+      const { conversation, marks, unread } = opening;
+      facts.remember(conversation);
+      const audience = audienceOf(person);
+      const view = conversationView(conversation, person, person.side === 'admin' ? unread : undefined);
+      return {
+        audience,
+        version: conversation.version,
+        state: () => ({ readMarks: marksFor(audience, marks), conversation: view }),
+        html: (_viewer, isBehind) =>
+          seenFragment(audience === 'staff' ? conversation.userReadSeq : conversation.staffReadSeq) +
+          (isBehind ? reloadFragment('#conversation-state') : ''),
+      };
     },
 
     stillAllowed(person, id) {
@@ -85,12 +74,8 @@ export function conversationRoomKind(deps: ConversationRoomDeps): RoomKind<Perso
     },
 
     async changesAfter(tenantId, id, after, limit) {
-      return database.withScope({ id: tenantId, slug: '' }, systemActor(tenantId), async (scope) => {
-        const conversation = await scope.em.findOne(Conversation, { id });
-        if (!conversation) return [];
-        const messages = await changesAfter(scope, id, after, limit);
-        return messages.map((message) => changeOf(deps, message, conversation));
-      });
+      const { messages, marks } = await reader.changesAfter(tenantId, id, after, limit);
+      return messages.map((message) => changeOf(deps, message, marks));
     },
 
     async ahead(logs) {

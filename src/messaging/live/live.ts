@@ -13,9 +13,10 @@ import { type Audience, messageView } from '../messages/message.view.ts';
 import type { StoredMessage } from '../messages/stored-message.ts';
 import { changeOf, conversationRoom, conversationRoomKind, type MessageChange } from './conversation.room.ts';
 import { createFactsMemory } from './conversation-facts.ts';
+import { type ConversationColumns, createConversationReader } from './conversation-reader.ts';
 import { changedFragment, reloadFragment, seenFragment, typingFragment } from './fragments.ts';
 import { personRoom, personRoomKind, SUPPORT_ROOM, staffRoomKind, supportRoomKind } from './other-rooms.ts';
-import { type Mark, participantView, readMarks } from './participants.ts';
+import { type Mark, participantView } from './participants.ts';
 import { createTyping, type Writer } from './typing.ts';
 
 /** What the live part of messaging is made from. */
@@ -60,6 +61,7 @@ const STARTED_MEMORY_MS = 60_000;
 export function openLive(deps: LiveDeps): Live {
   const { hub, database, log } = deps;
   const facts = createFactsMemory(database);
+  const reader = createConversationReader(database);
   const broadcasts = { views: deps.views, epoch: hub.epoch, timeZone: deps.timeZone };
   const typing = createTyping(tellTyping);
   const gathered = new Map<string, Map<string, string>>();
@@ -67,7 +69,7 @@ export function openLive(deps: LiveDeps): Live {
   const started = new Set<string>();
 
   hub.register(staffRoomKind(facts));
-  hub.register(conversationRoomKind({ ...broadcasts, database, facts, delivered, heard: noteHeard }));
+  hub.register(conversationRoomKind({ ...broadcasts, database, facts, reader, delivered, heard: noteHeard }));
   hub.register(supportRoomKind());
   hub.register(personRoomKind({ heard: (tenantId, userId) => tellBadge(tenantId, userId) }));
 
@@ -235,12 +237,8 @@ export function openLive(deps: LiveDeps): Live {
   }
 
   async function markOf(tenantId: string, id: string, userId: string): Promise<Mark | undefined> {
-    return database.withScope({ id: tenantId, slug: '' }, systemActor(tenantId), async (scope) => {
-      const conversation = await scope.em.findOne(Conversation, { id });
-      if (!conversation) return undefined;
-      const [mark] = await readMarks(scope, conversation, userId);
-      return mark;
-    });
+    const opening = await reader.open(tenantId, id, null);
+    return opening?.marks.find((mark) => mark.userId === userId);
   }
 
   /** The user who opened it, or an admin of the tenant; their name as it stands in the database. */
@@ -297,12 +295,10 @@ export function openLive(deps: LiveDeps): Live {
     return own.reduce((sum, one) => sum + one.unreadByUser, 0);
   }
 
-  async function load(tenantId: string, id: string): Promise<Conversation | null> {
-    const conversation = await database.withScope({ id: tenantId, slug: '' }, systemActor(tenantId), (scope) =>
-      scope.em.findOne(Conversation, { id }),
-    );
-    if (conversation) facts.remember(conversation);
-    return conversation;
+  async function load(tenantId: string, id: string): Promise<ConversationColumns | null> {
+    const opening = await reader.open(tenantId, id, null);
+    if (opening) facts.remember(opening.conversation);
+    return opening?.conversation ?? null;
   }
 
   function work(promise: Promise<unknown>): void {
@@ -328,7 +324,7 @@ export function openLive(deps: LiveDeps): Live {
   };
 }
 
-function viewsOf(conversation: Conversation): Record<Audience, ConversationView> {
+function viewsOf(conversation: ConversationColumns): Record<Audience, ConversationView> {
   return {
     user: conversationView(conversation, { side: 'user' }),
     staff: conversationView(conversation, { side: 'admin' }),

@@ -22,6 +22,8 @@ const BEAT_SECONDS = 20;
 const CLOSE_TIMEOUT_MS = 15_000;
 const IMPATIENT_CLOSE_MS = 2_000;
 const IDENTIFY_TIMEOUT_MS = 5_000;
+/** After a restart thousands come at once: so many are looked up together, the others wait in line. */
+const IDENTIFY_AT_ONCE = 24;
 
 /** A connection that can be spoken to as well. */
 export interface SocketConnection extends Connection {
@@ -74,6 +76,7 @@ export function serveWebSockets(deps: WebSocketDeps): { close(): void } {
   const byAddress = createCounted();
   const unknownByAddress = createCounted();
   const beats = createBeats();
+  const line = createLine(IDENTIFY_AT_ONCE);
   let nextId = 0;
 
   function onUpgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
@@ -114,7 +117,7 @@ export function serveWebSockets(deps: WebSocketDeps): { close(): void } {
   async function admit(request: IncomingMessage, socket: Duplex, head: Buffer): Promise<void> {
     let visitor: Visitor | null;
     try {
-      visitor = await withTimeout(gate.identify(request));
+      visitor = await line.run(() => (socket.destroyed ? Promise.resolve(null) : withTimeout(gate.identify(request))));
     } catch (error) {
       log.warn({ err: error }, 'a socket could not be signed in');
       return refuse(socket, 503);
@@ -322,6 +325,26 @@ function createBudget(framesPerSecond: number, connection: SocketConnection) {
         },
         Math.min(2_000, 100 + (-tokens * 1_000) / framesPerSecond),
       ).unref();
+    },
+  };
+}
+
+/** Runs so many works at once, in the order in which they came. */
+function createLine(atOnce: number) {
+  const waiting: (() => void)[] = [];
+  let running = 0;
+  return {
+    async run<T>(work: () => Promise<T>): Promise<T> {
+      if (running >= atOnce) await new Promise<void>((turn) => waiting.push(turn));
+      else running += 1;
+      try {
+        return await work();
+      } finally {
+        // the place is handed on; nobody can take it in between
+        const next = waiting.shift();
+        if (next) next();
+        else running -= 1;
+      }
     },
   };
 }
