@@ -1,0 +1,72 @@
+import { createReadStream } from 'node:fs';
+import { mkdir, open, readdir, rename, rm, stat } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { asStorageError } from './staging.ts';
+import { checkedPath, isStoragePath, newStoragePath, type Storage, type StoredFile } from './storage.ts';
+
+/** Files below a folder of the local disk, which must be on the same file system as the staging. */
+export async function openLocalStorage(folder: string): Promise<Storage> {
+  await mkdir(folder, { recursive: true, mode: 0o700 });
+  const at = (path: string) => join(folder, checkedPath(path));
+
+  return {
+    async put(file) {
+      const path = newStoragePath();
+      const place = at(path);
+      try {
+        const made = await mkdir(dirname(place), { recursive: true, mode: 0o700 });
+        await rename(file.localPath, place);
+        // the name is as durable as the bytes only when its folder is on the disk too
+        await syncFolder(dirname(place));
+        if (made) await syncFolder(folder);
+      } catch (error) {
+        await rm(place, { force: true });
+        throw asStorageError(error);
+      }
+      return path;
+    },
+
+    async open(path, range) {
+      const place = at(path);
+      const handle = await open(place, 'r');
+      return createReadStream(place, { fd: handle, ...(range ? { start: range.from, end: range.to } : {}) });
+    },
+
+    async stat(path) {
+      const found = await stat(at(path)).catch((error: unknown) => {
+        if (isMissing(error)) return null;
+        throw error;
+      });
+      return found && { path, size: found.size, modifiedAt: found.mtime };
+    },
+
+    async remove(path) {
+      await rm(at(path), { force: true });
+    },
+
+    async *list(): AsyncIterable<StoredFile> {
+      for (const sub of await readdir(folder)) {
+        if (!/^[0-9a-f]{2}$/.test(sub)) continue;
+        for (const name of await readdir(join(folder, sub))) {
+          const path = `${sub}/${name}`;
+          if (!isStoragePath(path)) continue;
+          const found = await stat(join(folder, path)).catch(() => null);
+          if (found) yield { path, size: found.size, modifiedAt: found.mtime };
+        }
+      }
+    },
+  };
+}
+
+async function syncFolder(folder: string): Promise<void> {
+  const handle = await open(folder, 'r');
+  try {
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
+}
+
+function isMissing(error: unknown): boolean {
+  return error instanceof Error && 'code' in error && error.code === 'ENOENT';
+}
