@@ -1,5 +1,6 @@
 import { identityEntities } from './identity/index.ts';
 import { Conversation, ConversationStart, Message, Participant } from './messaging/index.ts';
+import { AnswerMail } from './reach/index.ts';
 import { tenancyEntities } from './tenancy/index.ts';
 
 /** Every entity, in the order of the wings. Nothing is discovered by itself. */
@@ -10,4 +11,5 @@ export const entities = [
   ConversationStart,
   Participant,
   Message,
+  AnswerMail,
 ];

@@ -9,7 +9,8 @@ import { createAppender, type Messaging, openLive } from './messaging/index.ts';
 import type { ReadyConfig } from './platform/config/index.ts';
 import type { Database, Log } from './platform/database/index.ts';
 import { createHttpServer, createMetrics, type Route } from './platform/http/index.ts';
-import type { Job, Task } from './platform/jobs/index.ts';
+import { type Job, openDurableQueue, type Task } from './platform/jobs/index.ts';
+import { openMailTransport } from './platform/outbound/index.ts';
 import {
   type Backplane,
   Hub,
@@ -17,6 +18,7 @@ import {
   type RoomKind,
   serveWebSockets,
 } from './platform/realtime/index.ts';
+import { answerMailEffect, type Reach, reachJobs } from './reach/index.ts';
 import { openTenancy, recordRefusal } from './tenancy/index.ts';
 
 /** What the wings are made from. */
@@ -91,6 +93,7 @@ export async function openModules(deps: ModuleDeps): Promise<Modules> {
       ...chatRoutes({ views, messaging, tenancy, epoch }),
     ],
   });
+  const reach = await openReach(deps, { tenancy, views });
   const server = createHttpServer(app.listener);
   const socketDoor = serveWebSockets({
     server,
@@ -103,7 +106,7 @@ export async function openModules(deps: ModuleDeps): Promise<Modules> {
   });
   return {
     server,
-    jobs: [...identityJobs],
+    jobs: [...identityJobs, ...reach.jobs],
     routes: app.routes,
     rooms: hub.kinds,
     setReadiness: (reason) => app.readiness.set(reason),
@@ -112,11 +115,31 @@ export async function openModules(deps: ModuleDeps): Promise<Modules> {
       socketDoor.close();
     },
     async close() {
+      await reach.close();
       live.close();
       await hub.close();
       await Promise.all([identity.close(), tenancy.close()]);
     },
   };
+}
+
+/** Mail needs a server to hand it to and an address to link to; without either nobody is mailed, and nothing is owed. */
+async function openReach({ config, database, log }: ModuleDeps, parts: Pick<Reach, 'tenancy' | 'views'>) {
+  const publicUrl = config.publicUrl ?? (config.production || config.port === 0 ? null : listeningUrl(config));
+  if (!config.smtpUrl || !publicUrl) {
+    if (config.smtpUrl) log.warn({}, 'SMTP_URL is set, but mails need PUBLIC_URL for their links: nobody is mailed');
+    return { jobs: [], close: async () => {} };
+  }
+  const mail = openMailTransport({ smtpUrl: config.smtpUrl, ownHost: publicUrl.hostname });
+  const reach: Reach = { ...parts, mail, publicUrl, log };
+  const effect = answerMailEffect(reach);
+  const queue = await openDurableQueue({ database, log, effects: [effect] });
+  return { jobs: reachJobs(reach, queue, effect), close: () => queue.close() };
+}
+
+/** Good enough for links on one's own machine. */
+function listeningUrl({ host, port }: ReadyConfig): URL {
+  return new URL(`http://${host.includes(':') ? `[${host}]` : host}:${port}`);
 }
 
 /** Names this database's history: after a restore it is another one, and every cursor of before is a `reset`. */

@@ -34,7 +34,7 @@ export async function startApp(env: Record<string, string> = {}): Promise<Runnin
     ...env,
   });
   const config = { ...read, secretKey: read.secretKey ?? TEST_SECRET_KEY };
-  const database = await openDatabase({ url: databaseUrl(), entities, log: silent });
+  const database = await openDatabase({ url: read.databaseUrl ?? databaseUrl(), entities, log: silent });
   const modules = await openModules({ config, database, log: silent });
   modules.server.listen(0, '127.0.0.1');
   await once(modules.server, 'listening');

@@ -1,0 +1,153 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { randomUUID } from 'node:crypto';
+import { once } from 'node:events';
+import { fileURLToPath } from 'node:url';
+import pg from 'pg';
+import { type FreshDatabase, freshDatabase } from '../support/database.ts';
+import type { Handle, TestSession, TestTenant } from '../support/people.ts';
+import { type RunningApp, startApp } from '../support/running-app.ts';
+import { type MailServer, startMailServer, type TakenMail } from './mail-server.ts';
+
+/** A node, a mail server, and workers that may die; on a database of their own, because workers look at every tenant. */
+export interface PostOffice {
+  readonly app: RunningApp;
+  readonly smtp: MailServer;
+  readonly admin: pg.Pool;
+  readonly database: FreshDatabase;
+  home: TestTenant;
+  /** A user who asked and was answered, and who has not been there for a while, unless they are. */
+  answered(handle: Handle, answers: readonly string[], isStillThere?: boolean): Promise<Answered>;
+  /** The mails to an address, once there are so many. */
+  mailsTo(address: string, count?: number): Promise<TakenMail[]>;
+  /** Lets time pass for a conversation. */
+  goQuiet(conversationId: string, minutes?: number): Promise<void>;
+  startWorker(sendMs?: number): Promise<Worker>;
+  close(): Promise<void>;
+}
+
+export interface Answered {
+  readonly user: TestSession;
+  readonly address: string;
+  readonly conversationId: string;
+  answer(text: string): Promise<void>;
+  read(): Promise<void>;
+}
+
+export interface Worker {
+  readonly child: ChildProcess;
+  readonly said: () => string;
+  kill(): Promise<void>;
+  /** SIGTERM; the exit code. */
+  stop(): Promise<number | null>;
+}
+
+export async function openPostOffice(): Promise<PostOffice> {
+  const database = await freshDatabase();
+  const app = await startApp({ DATABASE_URL: database.url });
+  const smtp = await startMailServer();
+  const admin = new pg.Pool({ connectionString: database.adminUrl, max: 2 });
+  const workers = new Set<ChildProcess>();
+  const office = {
+    app,
+    smtp,
+    admin,
+    database,
+    home: await app.newTenant(),
+    async answered(handle: Handle, answers: readonly string[], isStillThere = false): Promise<Answered> {
+      const user = await office.home.signIn(handle);
+      const agent = await office.home.signIn('agent');
+      const started = await post(app, user, '/api/support/conversations', { message: says('Where is my order?') });
+      const conversationId = started.conversation.id;
+      const path = `/api/support/conversations/${conversationId}`;
+      async function answer(text: string): Promise<void> {
+        await post(app, agent, `${path}/messages`, says(text));
+      }
+      for (const text of answers) await answer(text);
+      if (!isStillThere) await office.goQuiet(conversationId);
+      return {
+        user,
+        address: user.person.email,
+        conversationId,
+        answer,
+        read: () => post(app, user, `${path}/read`, { seq: 1_000 }),
+      };
+    },
+    mailsTo(address: string, count = 1): Promise<TakenMail[]> {
+      return eventually(() => {
+        const mails = smtp.to(address);
+        return mails.length >= count ? mails : null;
+      });
+    },
+    async goQuiet(conversationId: string, minutes = 15): Promise<void> {
+      await admin.query(
+        // half a second before it counts as quiet: workers may have looked beyond that place already
+        `update conversations set last_message_at = clock_timestamp() - make_interval(mins => $2) + interval '500 ms'
+         where id = $1`,
+        [conversationId, minutes],
+      );
+    },
+    async startWorker(sendMs = 3_000): Promise<Worker> {
+      const file = fileURLToPath(new URL('./worker.ts', import.meta.url));
+      const child = spawn(process.execPath, [file, database.url, smtp.url, String(sendMs)], {
+        stdio: ['ignore', 'pipe', 'pipe'],
+      });
+      workers.add(child);
+      let said = '';
+      child.stderr.on('data', (text: Buffer) => {
+        said += text.toString();
+      });
+      const ended = once(child, 'close').then(([code]) => {
+        workers.delete(child);
+        return code as number | null; // null: killed
+      });
+      const first = await Promise.race([once(child.stdout, 'data'), ended]);
+      if (!Array.isArray(first)) throw new Error(`the worker ended: ${said}`);
+      return {
+        child,
+        said: () => said,
+        async kill() {
+          child.kill('SIGKILL');
+          await ended;
+        },
+        stop() {
+          child.kill('SIGTERM');
+          return ended;
+        },
+      };
+    },
+    async close() {
+      for (const child of workers) child.kill('SIGKILL');
+      await smtp.down();
+      await app.stop();
+      await admin.end();
+      await database.drop();
+    },
+  };
+  return office;
+}
+
+export function says(body: string): { readonly body: string; readonly clientId: string } {
+  return { body, clientId: randomUUID() };
+}
+
+// biome-ignore lint/suspicious/noExplicitAny: tests look into answers of every shape
+export async function post(app: RunningApp, session: TestSession, path: string, body: unknown): Promise<any> {
+  const answer = await fetch(app.base + path, {
+    method: 'POST',
+    headers: { ...session.bearer, 'content-type': 'application/json' },
+    body: JSON.stringify(body),
+  });
+  const text = await answer.text();
+  if (!answer.ok) throw new Error(`${path}: ${answer.status} ${text}`);
+  return text ? JSON.parse(text) : null;
+}
+
+/** Asks again until it holds; for what happens in other processes. */
+export async function eventually<T>(look: () => Promise<T> | T, ms = 20_000): Promise<NonNullable<T>> {
+  for (const deadline = Date.now() + ms; ; ) {
+    const found = await look();
+    if (found) return found as NonNullable<T>;
+    if (Date.now() > deadline) throw new Error(`not within ${ms} ms`);
+    await new Promise((done) => setTimeout(done, 50));
+  }
+}
