@@ -8,5 +8,6 @@
 export { assignConversation } from './assign-conversation.ts';
 export { closeConversation } from './close-conversation.ts';
 export { type Colleague, listColleagues } from './colleagues.ts';
+export { type BusinessHours, businessClock } from './hours/business-hours.ts';
 export { contactsFor, type PersonRecord, readPerson } from './read-person.ts';
 export { canReopen, reopenConversation } from './reopen-conversation.ts';
