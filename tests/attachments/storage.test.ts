@@ -8,6 +8,7 @@ import { Readable } from 'node:stream';
 import { buffer } from 'node:stream/consumers';
 import S3rver from 's3rver';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { EMPTY_HASH, signedHeaders } from '../../src/platform/storage/aws-signature.ts';
 import {
   createStaging,
   openStorage,
