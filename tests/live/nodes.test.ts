@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import { setTimeout as sleep } from 'node:timers/promises';
 import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { revokeSession, setRoles, setUserStatus } from '../../src/identity/index.ts';
@@ -88,6 +89,41 @@ describe('two nodes over one database', () => {
     expect(started.conversation.id).toBe(other);
     await list.next((frame) => frame.message?.body === 'I am new');
     await Promise.all([driver.close(), desk.close(), list.close()]);
+  });
+
+  it('opens a broken line again, and loses nothing meanwhile', async () => {
+    const user = await home.signIn('restaurant-2');
+    const id = await startConversation(a, user);
+    const [driver, desk] = await Promise.all([program(a, user), program(b, agent)]);
+    await desk.join(`conversation_${id}`, 1);
+    const admin = new pg.Client({ connectionString: adminUrl() });
+    await admin.connect();
+    const cut = await admin.query(
+      "select pg_terminate_backend(pid) from pg_stat_activity where query like '%pg_notify%' and pid <> pg_backend_pid()",
+    );
+    expect(cut.rowCount).toBeGreaterThanOrEqual(2);
+    for (let index = 0; index < 10; index += 1) {
+      await driver.say(id, `Cut ${index}`);
+      await sleep(100);
+    }
+    await desk.next((frame) => frame.message?.body === 'Cut 9', 2_500);
+    expect(desk.frames.filter((frame) => frame.type === 'message:new').map((frame) => frame.message.seq)).toEqual(
+      Array.from({ length: 10 }, (_, index) => index + 2),
+    );
+    // and soon the line is quick again
+    await expect
+      .poll(
+        async () => {
+          const began = performance.now();
+          const { message } = await driver.say(id, 'Quick?');
+          await desk.next((frame) => frame.message?.id === message.id);
+          return performance.now() - began;
+        },
+        { timeout: 8_000, interval: 300 },
+      )
+      .toBeLessThan(150);
+    await admin.end();
+    await Promise.all([driver.close(), desk.close()]);
   });
 
   it('lets nothing out for forged, shuffled and doubled hints', async () => {

@@ -98,6 +98,8 @@ export class Hub {
   readonly #tenants = new Map<string, TenantRooms>();
   readonly #connections = new Map<Connection, Map<string, Subscriber>>();
   readonly #people = new Map<string, Set<Connection>>();
+  /** To be asked again once changes of access are followed. */
+  readonly #unchecked = new WeakSet<Connection>();
   readonly #readers = new Map<string, Reader>();
   readonly #sweepTimer: NodeJS.Timeout;
   readonly #stopListening: () => void;
@@ -138,6 +140,16 @@ export class Hub {
     let rooms = 0;
     for (const tenant of this.#tenants.values()) rooms += tenant.rooms.size;
     return { connections: this.#connections.size, rooms };
+  }
+
+  /** Everybody who is connected to this node, once, as their connection knows them. */
+  *people(): Generator<Actor> {
+    for (const connections of this.#people.values()) {
+      for (const { actor } of connections) {
+        yield actor;
+        break;
+      }
+    }
   }
 
   /** How many connections a person has on this node. */
@@ -210,6 +222,7 @@ export class Hub {
       }
       if (subscriber.isCancelled) return 'gone';
       await this.#begin(subscriber, allowed, after, welcome);
+      if (subscriber.isLive && !subscriber.isCancelled) room.kind.joined?.(room.tenantId, room.id, connection);
       return subscriber.isCancelled ? 'gone' : 'subscribed';
     } catch (error) {
       this.#forgetSubscription(subscriber);
@@ -298,7 +311,8 @@ export class Hub {
 
   /**
    * Asks again who is behind a connection and whether it may hear its rooms: closes with 4401 when the session is over,
-   * with 4403 when a room is no longer allowed, with 1013 when it cannot be found out.
+   * with 4403 when a room is no longer allowed, with 1013 when it cannot be found out. While changes of access are not
+   * followed at all nothing is delivered to anybody, so then it may wait.
    */
   async recheck(connection: Connection): Promise<void> {
     try {
@@ -311,6 +325,10 @@ export class Hub {
         if (!(await room.kind.stillAllowed(actor, room.id))) return connection.close(4403);
       }
     } catch (error) {
+      if (!this.#access.isFollowing()) {
+        this.#unchecked.add(connection);
+        return;
+      }
       this.#log.warn({ err: error }, 'a connection could not be checked again');
       connection.close(1013);
     }
@@ -330,7 +348,7 @@ export class Hub {
     try {
       const now = Date.now();
       for (const connection of this.#connections.keys()) {
-        if (connection.expiresAtMs <= now) void this.recheck(connection);
+        if (connection.expiresAtMs <= now || this.#unchecked.delete(connection)) void this.recheck(connection);
       }
       for (const kind of this.#kinds) await this.#sweepKind(kind);
       this.#forgetIdle(now);
@@ -537,7 +555,7 @@ export class Hub {
 
   #wake(tenantId: string, kind: RoomKind, id: string, base: number | null): Room | null {
     if (base === null || !this.#tenants.get(tenantId)?.followers.has(kind.kind)) return null;
-    const room = this.#room(tenantId, `${kind.kind}_${id}`, kind, id);
+    const room = this.#room(tenantId, nameOf(kind, id), kind, id);
     room.delivered ??= base;
     return room;
   }
@@ -559,7 +577,7 @@ export class Hub {
     const kind = this.#kinds.find((one) => one.kind === kindName);
     if (!kind?.recent) return;
     for (const { id, version } of await kind.recent([tenantId], [])) {
-      const room = this.#room(tenantId, `${kindName}_${id}`, kind, id);
+      const room = this.#room(tenantId, nameOf(kind, id), kind, id);
       room.delivered ??= version;
     }
   }
@@ -586,6 +604,7 @@ export class Hub {
     const { room } = subscriber;
     room.subscribers.delete(subscriber);
     this.#count(room, -1);
+    if (subscriber.isLive) room.kind.left?.(room.tenantId, room.id, subscriber.connection);
     if (room.kind.follows && subscriber.isFollower) this.#unfollow(room.tenantId, room.kind.follows);
     this.#dropIfEmpty(room);
   }
@@ -632,7 +651,7 @@ export class Hub {
   }
 
   #roomOf(tenantId: string, kind: RoomKind, id: string): Room | undefined {
-    return this.#tenants.get(tenantId)?.rooms.get(`${kind.kind}_${id}`);
+    return this.#tenants.get(tenantId)?.rooms.get(nameOf(kind, id));
   }
 
   #tenant(tenantId: string): TenantRooms {
@@ -661,6 +680,10 @@ export class Hub {
     }
     return reader;
   }
+}
+
+function nameOf(kind: RoomKind, id: string): string {
+  return kind.nameOf?.(id) ?? `${kind.kind}_${id}`;
 }
 
 function personKey(tenantId: Actor['tenantId'], userId: Actor['id']): string {

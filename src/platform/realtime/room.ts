@@ -54,6 +54,8 @@ export interface RoomKind<A extends Actor = Actor> {
   readonly kind: string;
   /** The id in the name, or null when the name is not of this kind. `admin_support` has the id ''. */
   parse(name: string): string | null;
+  /** The room's name for an id, where it is not `<kind>_<id>`. */
+  nameOf?(id: string): string;
   /** May this actor hear the room? null: no, or it does not exist (same answer). */
   open(actor: A, id: string): Promise<Subscription | null>;
   /** Re-asked when the actor's access changed (role, session, membership). */
@@ -75,6 +77,9 @@ export interface RoomKind<A extends Actor = Actor> {
   delivered?(tenantId: string, id: string, changes: readonly Change[], after: number): void;
   /** Another node says something short that no log holds (`read`, `typing`); what it is about is read by this node. */
   heard?(tenantId: string, id: string, note: string): void;
+  /** Somebody on this node hears the room from now on, or no longer. */
+  joined?(tenantId: string, id: string, connection: Connection): void;
+  left?(tenantId: string, id: string, connection: Connection): void;
 }
 
 /** What crosses between processes: never content. A lost one is found by the next sweep, where there is a log. */

@@ -52,6 +52,8 @@ export interface WebSocketDeps {
   readonly dialects: readonly Dialect[];
   readonly limits: SocketLimits | null;
   readonly log: Log;
+  /** 20; tests are less patient. */
+  readonly beatSeconds?: number;
 }
 
 /**
@@ -75,7 +77,7 @@ export function serveWebSockets(deps: WebSocketDeps): { close(): void } {
   });
   const byAddress = createCounted();
   const unknownByAddress = createCounted();
-  const beats = createBeats();
+  const beats = createBeats(deps.beatSeconds ?? BEAT_SECONDS);
   const line = createLine(IDENTIFY_AT_ONCE);
   let nextId = 0;
 
@@ -278,8 +280,8 @@ interface Beat {
 }
 
 /** Sockets in as many groups as a beat has seconds, one group a second, so that 5,000 pings do not leave at once. */
-function createBeats() {
-  const groups = Array.from({ length: BEAT_SECONDS }, () => new Set<Beat>());
+function createBeats(seconds: number) {
+  const groups = Array.from({ length: seconds }, () => new Set<Beat>());
   let current = 0;
   return {
     /** Joins the group whose turn was last, so that the first beat comes after a whole round. */
