@@ -12,9 +12,11 @@ import type { Route } from '../platform/http/index.ts';
 import type { DashboardDeps } from './dashboard-deps.ts';
 import { deskRoutes } from './desk.routes.ts';
 import { deskActionRoutes } from './desk-actions.routes.ts';
+import { noteRoutes } from './notes.routes.ts';
 import { profileRoutes } from './profile.routes.ts';
+import { settingsRoutes } from './settings.routes.ts';
 
 /** The doors of the desk and the profiles; signing in has its own (`signInRoutes`). */
 export function dashboardRoutes(deps: DashboardDeps): Route<Person>[] {
-  return [...deskRoutes(deps), ...deskActionRoutes(deps), ...profileRoutes(deps)];
+  return [...deskRoutes(deps), ...deskActionRoutes(deps), ...noteRoutes(deps), ...profileRoutes(deps), ...settingsRoutes(deps)];
 }

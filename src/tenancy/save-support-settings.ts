@@ -3,6 +3,7 @@ import { Conflict, Forbidden } from '../platform/errors/index.ts';
 import { recordAudit } from './record-audit.ts';
 import { Setting } from './setting.entity.ts';
 import { readSupportSettings, type SupportSettings } from './support-settings.ts';
+import type { AuditEntry } from './types.ts';
 
 const SECTION = 'support';
 
@@ -13,7 +14,8 @@ export async function loadSupportSettings(scope: Scope): Promise<{ settings: Sup
 }
 
 /**
- * Replaces the tab's settings and returns the new version. Every node follows within a second.
+ * Replaces the tab's settings and returns the new version. Every node follows within a second; this one tells
+ * `settings:changed` after the commit.
  * @throws Forbidden without MANAGE_SUPPORT_SETTINGS.
  * @throws Conflict `settings_changed` when somebody saved since `expectedVersion` was read.
  */
@@ -31,8 +33,9 @@ export async function saveSupportSettings(
       action: 'SUPPORT_SETTINGS_CHANGED',
       entityType: 'settings',
       entityId: SECTION,
-      metadata: { version: saved, fields: changedFields(before.settings, settings).join(',') },
+      metadata: changesAsMetadata(saved, before.settings, settings),
     });
+    inside.emit({ type: 'settings:changed', tenantId: inside.tenant.id });
     return saved;
   });
 }
@@ -55,9 +58,28 @@ async function write(scope: Scope, settings: SupportSettings, expectedVersion: n
   return rows[0]?.version ?? null;
 }
 
-function changedFields(before: SupportSettings, after: SupportSettings): string[] {
-  return Object.keys(after).filter((name) => {
-    const field = name as keyof SupportSettings; // keys of one and the same schema
-    return JSON.stringify(before[field]) !== JSON.stringify(after[field]);
-  });
+/** Fields that hold what somebody wrote, or addresses: the log says that they changed, never what they say. */
+const UNSAID: readonly string[] = ['awayMessage', 'frameOrigins'];
+
+/** `{version, fields}`, and for each changed field `<field>.old` and `<field>.new`; what is no scalar as JSON. */
+function changesAsMetadata(version: number, before: SupportSettings, after: SupportSettings): AuditEntry['metadata'] {
+  const fields = changedFields(before, after);
+  const values = fields
+    .filter((name) => !UNSAID.includes(name))
+    .flatMap((name) => [
+      [`${name}.old`, scalar(before[name])],
+      [`${name}.new`, scalar(after[name])],
+    ]);
+  return { version, fields: fields.join(','), ...Object.fromEntries(values) };
+}
+
+function scalar(value: unknown): string | number | boolean {
+  return typeof value === 'number' || typeof value === 'boolean' || typeof value === 'string'
+    ? value
+    : JSON.stringify(value);
+}
+
+function changedFields(before: SupportSettings, after: SupportSettings): (keyof SupportSettings)[] {
+  const names = Object.keys(after) as (keyof SupportSettings)[]; // keys of one and the same schema
+  return names.filter((name) => JSON.stringify(before[name]) !== JSON.stringify(after[name]));
 }

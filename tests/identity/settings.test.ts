@@ -68,11 +68,25 @@ describe('settings', () => {
       status: 403,
     });
     const written = await ours.asPerson('system', (scope) =>
-      scope.em.find(AuditRecord, { action: 'SUPPORT_SETTINGS_CHANGED' }),
+      scope.em.find(AuditRecord, { action: 'SUPPORT_SETTINGS_CHANGED' }, { orderBy: { id: 'asc' } }),
     );
     expect(written.map((one) => one.metadata)).toEqual([
-      { version: 1, fields: 'enabled,maxMessageLength' },
-      { version: 2, fields: 'enabled,maxMessageLength' },
+      {
+        version: 1,
+        fields: 'enabled,maxMessageLength',
+        'enabled.old': true,
+        'enabled.new': false,
+        'maxMessageLength.old': 4_000,
+        'maxMessageLength.new': 100,
+      },
+      {
+        version: 2,
+        fields: 'enabled,maxMessageLength',
+        'enabled.old': false,
+        'enabled.new': true,
+        'maxMessageLength.old': 100,
+        'maxMessageLength.new': 4_000,
+      },
     ]);
   });
 
