@@ -1,0 +1,53 @@
+import { rewrite } from './rewrite.ts';
+
+/**
+ * Six places on the way of a message at which a node kills itself (kill -9), at the FAILPOINT_AT-th passage of the
+ * place that FAILPOINT names:
+ *
+ *   before-tx       the batch is made, nothing was sent to the database
+ *   in-tx           the statement is under way; whether it commits is up to the moment
+ *   after-commit    the answer has arrived, nobody was told
+ *   before-ack      everybody was told but the sender
+ *   after-ack       the ack was handed to the kernel
+ *   during-fan-out  the first reader was told, the others not
+ */
+const reach = (place: string) => `(globalThis as any).reach('${place}');`;
+
+let passages = 0;
+Object.assign(globalThis, {
+  reach(place: string) {
+    if (place !== process.env['FAILPOINT']) return;
+    passages += 1;
+    if (passages === Number(process.env['FAILPOINT_AT'] ?? 1)) process.kill(process.pid, 'SIGKILL');
+  },
+});
+
+rewrite('failpoints', [
+  {
+    file: 'src/messaging/messages/append-messages.ts',
+    find: '      outcomes = await callWithRetry(',
+    put: `      ${reach('before-tx')}
+      setImmediate(() => { ${reach('in-tx')} });
+      outcomes = await callWithRetry(`,
+  },
+  {
+    file: 'src/messaging/messages/append-messages.ts',
+    find: '    const settled: Waiting[] = [];',
+    put: `    ${reach('after-commit')}\n    const settled: Waiting[] = [];`,
+  },
+  {
+    file: 'src/messaging/messages/append-messages.ts',
+    find: '    if (stored.length > 0) announce(stored);',
+    put: `    if (stored.length > 0) announce(stored);\n    ${reach('before-ack')}`,
+  },
+  {
+    file: 'src/api/send-lanes.ts',
+    find: '        answer(await text);',
+    put: `        answer(await text);\n        ${reach('after-ack')}`,
+  },
+  {
+    file: 'src/platform/realtime/hub.ts',
+    find: '        if (frame) connection.send(frame);\n      }\n      room.delivered',
+    put: `        if (frame) connection.send(frame);\n        ${reach('during-fan-out')}\n      }\n      room.delivered`,
+  },
+]);

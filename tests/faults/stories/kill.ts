@@ -1,0 +1,185 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Anomaly } from '../lab/checker.ts';
+import type { VirtualClient } from '../lab/client.ts';
+import { type Lab, type LabConversation, textOf } from '../lab/lab.ts';
+import { connected, inLab, type Story, type StoryOptions, until } from './story.ts';
+
+/** After so many rounds everything is judged, and the next ones begin with new people. */
+const ROUNDS_A_CHAPTER = 20;
+const SENDERS = 32;
+
+interface Crowd {
+  readonly conversations: readonly LabConversation[];
+  readonly phones: readonly VirtualClient[];
+  /** Everybody sends so many. */
+  burst(each: number): void;
+  inFlight(): number;
+}
+
+/** Users who send, each in their own conversation, and one agent who reads all. */
+async function gather(lab: Lab, senders: number): Promise<Crowd> {
+  const tenant = await lab.newTenant();
+  const conversations = await lab.converse(tenant, senders);
+  const agent = await lab.signIn(tenant, 'agent');
+  const reader = lab.client({ name: 'agent', person: agent, rooms: conversations.map((one) => one.id) });
+  const phones = conversations.map((conversation, at) =>
+    lab.client({
+      name: `phone-${at}`,
+      person: conversation.user,
+      rooms: [conversation.id],
+      // a quarter sends by POST
+      via: at % 4 === 3 ? 'post' : 'socket',
+    }),
+  );
+  await connected([reader, ...phones], 30_000);
+  let number = 0;
+  return {
+    conversations,
+    phones,
+    burst(each) {
+      for (let turn = 0; turn < each; turn++) {
+        phones.forEach((phone, at) => {
+          const conversation = conversations[at];
+          number += 1;
+          if (conversation) void phone.send(conversation.id, textOf(conversation.user, number));
+        });
+      }
+    },
+    inFlight: () => phones.reduce((sum, phone) => sum + phone.waiting, 0),
+  };
+}
+
+/** Tells rounds in chapters: after each chapter all is judged. Anomalies end it. */
+async function inChapters(
+  lab: Lab,
+  options: StoryOptions,
+  rounds: number,
+  round: (crowd: Crowd, number: number) => Promise<void>,
+): Promise<{ anomalies: Anomaly[]; done: number; acked: number }> {
+  const anomalies: Anomaly[] = [];
+  let acked = 0;
+  let done = 0;
+  while (done < rounds && anomalies.length === 0) {
+    const crowd = await gather(lab, SENDERS);
+    const upTo = Math.min(rounds, done + ROUNDS_A_CHAPTER);
+    for (; done < upTo; done++) await round(crowd, done);
+    anomalies.push(...(await lab.judge(60_000)));
+    acked += lab.recorder.events.filter((event) => event.type === 'ok').length;
+    options.onRound?.(done, anomalies);
+    if (anomalies.length === 0) lab.renew();
+  }
+  return { anomalies, done, acked };
+}
+
+/** F1: kill -9 of a node with many sends in flight, at a random moment; it comes back, all is sent again. */
+export const killNode: Story = (options) =>
+  inLab(options, { nodes: options.isLong ? 2 : 1 }, async (lab) => {
+    const { random, recorder } = lab;
+    const inFlight: number[] = [];
+    const { anomalies, done, acked } = await inChapters(lab, options, options.rounds ?? 3, async (crowd) => {
+      await until('everybody is back', () => crowd.phones.every((phone) => phone.isConnected), 30_000);
+      const seat = random.pick(lab.seats);
+      crowd.burst(3);
+      await sleep(random.between(0, 60));
+      inFlight.push(crowd.inFlight());
+      recorder.add({ type: 'nemesis', what: `kill -9 with ${crowd.inFlight()} in flight` });
+      await seat.kill();
+      await sleep(random.between(0, 100));
+      await seat.start();
+      await until('all is acknowledged', () => crowd.inFlight() === 0, 30_000).catch(() => {});
+    });
+    const sorted = inFlight.sort((a, b) => a - b);
+    return {
+      anomalies,
+      rounds: done,
+      facts: {
+        acked,
+        inFlightMedian: sorted[Math.floor(sorted.length / 2)] ?? 0,
+        killsWith50InFlight: sorted.filter((one) => one >= 50).length,
+      },
+    };
+  });
+
+const PLACES = ['before-tx', 'in-tx', 'after-commit', 'before-ack', 'after-ack', 'during-fan-out'] as const;
+
+/** F2: the node kills itself at six places of a message's way; a resend is answered with the same place. */
+export const failpoints: Story = (options) =>
+  inLab(options, {}, async (lab) => {
+    const { random } = lab;
+    const [seat] = lab.seats;
+    if (!seat) throw new Error('no node');
+    const counts: Record<string, number> = {};
+    const { anomalies, done, acked } = await inChapters(
+      lab,
+      options,
+      options.rounds ?? PLACES.length,
+      async (crowd, number) => {
+        const place = PLACES[number % PLACES.length] ?? 'before-tx';
+        await seat.kill();
+        const node = await seat.start({ failpoint: { place, at: random.between(3, 12) } });
+        await until('everybody is back', () => crowd.phones.every((phone) => phone.isConnected), 30_000);
+        for (let turn = 0; turn < 20 && !node.hasEnded(); turn++) {
+          crowd.burst(1);
+          await sleep(15);
+        }
+        await until(`the node dies ${place}`, () => node.hasEnded(), 5_000);
+        counts[place] = (counts[place] ?? 0) + 1;
+        await seat.start();
+        await until('all is acknowledged', () => crowd.inFlight() === 0, 30_000).catch(() => {});
+      },
+    );
+    return { anomalies, rounds: done, facts: { acked, ...counts } };
+  });
+
+/** F5: PostgreSQL dies (`-m immediate`, kill -9 of the postmaster or of a backend) with sends in flight. */
+export const killPostgres: Story = (options) => {
+  const { database: _shared, ...own } = options;
+  return inLab(own, {}, async (lab) => {
+    const { random, recorder, postgres } = lab;
+    const [seat] = lab.seats;
+    if (!postgres || !seat) throw new Error('the lab has a PostgreSQL of its own');
+    const pid = seat.node?.pid;
+    const recoveries: number[] = [];
+    const { anomalies, done, acked } = await inChapters(lab, own, options.rounds ?? 3, async (crowd, number) => {
+      const how = (['immediate', 'kill', 'backend'] as const)[number % 3] ?? 'kill';
+      await until('everybody is back', () => crowd.phones.every((phone) => phone.isConnected), 30_000);
+      crowd.burst(3);
+      await sleep(random.between(0, 40));
+      recorder.add({ type: 'nemesis', what: `PostgreSQL ${how} with ${crowd.inFlight()} in flight` });
+      if (how === 'backend') await killBackend(lab);
+      else {
+        await postgres.crash(how);
+        crowd.burst(1);
+        await sleep(random.between(50, 600));
+        await postgres.start();
+        lab.follow();
+      }
+      const up = performance.now();
+      await until('all is acknowledged', () => crowd.inFlight() === 0, 30_000);
+      recoveries.push(performance.now() - up);
+    });
+    if (seat.node?.pid !== pid) anomalies.push({ kind: 'unanswered', what: 'the node died with its database' });
+    const slowest = Math.round(Math.max(...recoveries));
+    if (slowest > 5_000) anomalies.push({ kind: 'stale', what: `sends were taken again only after ${slowest} ms` });
+    return { anomalies, rounds: done, facts: { acked, slowestRecoveryMs: slowest } };
+  });
+};
+
+/** kill -9 of one backend: PostgreSQL ends all of them and recovers. */
+async function killBackend(lab: Lab): Promise<void> {
+  const { rows } = await lab.admin.query<{ pid: number }>(
+    `select pid from pg_stat_activity where backend_type = 'client backend' and pid <> pg_backend_pid() and usename <> 'postgres'`,
+  );
+  const pid = rows.length > 0 ? lab.random.pick(rows).pid : undefined;
+  if (pid === undefined) throw new Error('no backend to kill');
+  process.kill(pid, 'SIGKILL');
+  await until(
+    'PostgreSQL has recovered',
+    () =>
+      lab.admin.query('select 1').then(
+        () => true,
+        () => false,
+      ),
+    20_000,
+  );
+}
