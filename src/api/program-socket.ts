@@ -34,6 +34,7 @@ function openProgramSocket(deps: SocketDeps, connection: SocketConnection): (tex
   const { hub, messaging, identity } = deps;
   const upward = createUpward(deps);
   let isHeld = false;
+  let lookedUp: Promise<Person> | null = null;
 
   const lanes = createSendLanes(
     post,
@@ -75,7 +76,7 @@ function openProgramSocket(deps: SocketDeps, connection: SocketConnection): (tex
   /** Resolves to the answer, an ack or an error; never rejects. */
   async function post({ conversationId, clientId, body, replyToId, takeOver, ref }: SendFrame): Promise<string> {
     try {
-      const person = identity.isFollowing() ? personOf(connection) : await freshPerson(connection);
+      const person = identity.isFollowing() ? personOf(connection) : await freshSender();
       const tenant = { id: person.tenantId, slug: person.tenantSlug };
       const { message, marks } = await postMessage({ tenant, actor: person }, messaging, {
         conversationId: conversationId.toLowerCase(),
@@ -90,6 +91,17 @@ function openProgramSocket(deps: SocketDeps, connection: SocketConnection): (tex
     } catch (error) {
       return errorText(deps, error, { ref, clientId });
     }
+  }
+
+  /** One look for all that were sent together: with one each they would come back in any order, and be stored so. */
+  function freshSender(): Promise<Person> {
+    if (lookedUp !== null) return lookedUp;
+    lookedUp = freshPerson(connection);
+    // a later send looks for itself: what was read before it may be out of date by then
+    setImmediate(() => {
+      lookedUp = null;
+    });
+    return lookedUp;
   }
 
   async function subscribe(room: string, after: string | number | null, ref: Ref): Promise<void> {
