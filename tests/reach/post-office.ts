@@ -126,12 +126,12 @@ export async function openPostOffice(): Promise<PostOffice> {
   return office;
 }
 
-export function says(body: string): { readonly body: string; readonly clientId: string } {
+function says(body: string): { readonly body: string; readonly clientId: string } {
   return { body, clientId: randomUUID() };
 }
 
 // biome-ignore lint/suspicious/noExplicitAny: tests look into answers of every shape
-export async function post(app: RunningApp, session: TestSession, path: string, body: unknown): Promise<any> {
+async function post(app: RunningApp, session: TestSession, path: string, body: unknown): Promise<any> {
   const answer = await fetch(app.base + path, {
     method: 'POST',
     headers: { ...session.bearer, 'content-type': 'application/json' },

@@ -4,6 +4,8 @@ import { StartError } from '../config/index.ts';
 
 /** What a header cannot hold without becoming two: controls, and what some readers take for a line break. */
 const HEADER_BREAKS = /[\p{Cc}\u2028\u2029]/u;
+/** An encoded word (RFC 2047): passed on as it is, readers would decode it, line breaks and all. */
+const ENCODED_WORD = '=?';
 /** Changes the direction or hides what is there; a name that reads like another one. */
 const DISGUISES = /[\u200b\u200e\u200f\u202a-\u202e\u2060-\u2069\ufeff]/u;
 
@@ -11,7 +13,7 @@ const HeaderText = z
   .string()
   .min(1)
   .max(200)
-  .refine((text) => !HEADER_BREAKS.test(text) && text.isWellFormed(), 'header_break');
+  .refine((text) => !HEADER_BREAKS.test(text) && !text.includes(ENCODED_WORD) && text.isWellFormed(), 'header_break');
 const MailName = HeaderText.refine((text) => !DISGUISES.test(text), 'disguise');
 /** One plain mailbox: no lists, no comments, no quotes, no routes. */
 const Mailbox = z

@@ -32,7 +32,7 @@ export async function sendAnswerMail(scope: Scope, reach: Reach, owed: OwedMail,
     await reach.mail.send(composeAnswerMail(reach, mail.id, { user, conversation, answers }), delivery.signal);
     // whatever came meanwhile is in this mail too
     mail.upToSeq = Math.max(mail.upToSeq, answers.at(-1)?.seq ?? 0);
-    mail.settle('sent', new Date());
+    mail.settle('sent', now);
   } catch (error) {
     if (!(error instanceof UnsafeMail)) throw error;
     reach.log.warn({ tenantId: tenant.id, mailId: mail.id, fields: error.fields }, 'no mail can be made of this');
