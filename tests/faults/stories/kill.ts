@@ -79,7 +79,7 @@ export const killNode: Story = (options) =>
     const { anomalies, done, acked } = await inChapters(lab, options, options.rounds ?? 3, async (crowd) => {
       await until('everybody is back', () => crowd.phones.every((phone) => phone.isConnected), 30_000);
       const seat = random.pick(lab.seats);
-      crowd.burst(3);
+      crowd.burst(5);
       await sleep(random.between(0, 60));
       inFlight.push(crowd.inFlight());
       recorder.add({ type: 'nemesis', what: `kill -9 with ${crowd.inFlight()} in flight` });
