@@ -7,6 +7,7 @@ import { TENANT_FILTER } from './columns.ts';
 import { prepareRoles, refuseUnsafePool, roleNames } from './roles.ts';
 import type { Actor, DomainEvent, Scope, TenantRef } from './scope.ts';
 import { currentTenantId, runInTenant } from './tenant-context.ts';
+import { createTurnstile } from './turnstile.ts';
 
 /** What the platform needs to log; pino's logger fits. */
 export interface Log {
@@ -39,7 +40,7 @@ export interface Database {
   readonly appendPool: pg.Pool;
   /** Opens a unit of work for one tenant. Connections, filter and row-level security are bound to it. */
   withScope<A extends Actor, T>(tenant: TenantRef, actor: A, work: (scope: Scope<A>) => Promise<T>): Promise<T>;
-  /** Who is told domain events after commit; replaces the listener given at opening. */
+  /** Who is told domain events after commit; added to those who are told already. */
   onEvent(listener: (event: DomainEvent) => void): void;
   close(): Promise<void>;
 }
@@ -119,7 +120,7 @@ export async function openDatabase(options: DatabaseOptions): Promise<Database> 
     pool.on('error', (error) => options.log.warn({ err: error.message }, 'database connection dropped'));
     pool.on('connect', (client) => client.on('error', () => {}));
   }
-  let tell = options.onEvent ?? (() => {});
+  const listeners = options.onEvent ? [options.onEvent] : [];
   const running = new Set<Promise<unknown>>();
   let isClosing = false;
   let opened: MikroORM;
@@ -134,6 +135,17 @@ export async function openDatabase(options: DatabaseOptions): Promise<Database> 
     await Promise.allSettled([systemPool.end(), appendPool.end()]);
     throw error;
   }
+  /** What happened has been committed: a listener that fails must not undo the answer, nor keep it from the others. */
+  function tell(event: DomainEvent): void {
+    for (const listener of listeners) {
+      try {
+        listener(event);
+      } catch (error) {
+        options.log.error({ err: error, event: event.type }, 'a listener to domain events failed');
+      }
+    }
+  }
+
   return {
     orm: opened,
     systemPool,
@@ -143,7 +155,7 @@ export async function openDatabase(options: DatabaseOptions): Promise<Database> 
       const scope = runInTenant(tenant.id, async () => {
         const em: EntityManager = opened.em.fork({ useContext: true });
         em.setFilterParams(TENANT_FILTER, { tenantId: tenant.id });
-        return work({ em, tenant, actor, now: new Date(), emit: (event) => tell(event) });
+        return work({ em, tenant, actor, now: new Date(), emit: tell });
       });
       running.add(scope);
       try {
@@ -152,9 +164,7 @@ export async function openDatabase(options: DatabaseOptions): Promise<Database> 
         running.delete(scope);
       }
     },
-    onEvent(listener) {
-      tell = listener;
-    },
+    onEvent: (listener) => void listeners.push(listener),
     async close() {
       // a connection asked for while the ORM's pool ends is never given back, and the pool would wait for it for ever
       isClosing = true;
@@ -172,9 +182,22 @@ export async function openDatabase(options: DatabaseOptions): Promise<Database> 
  */
 function bindTenantAtCheckout(pool: pg.Pool): void {
   const connect = pool.connect.bind(pool);
+  const turnstile = createTurnstile(pool.options.max);
   const bound = async (): Promise<pg.PoolClient> => {
     const tenantId = currentTenantId();
-    const client = await connect();
+    await turnstile.enter();
+    let client: pg.PoolClient;
+    try {
+      client = await connect();
+    } catch (error) {
+      turnstile.leave();
+      throw error;
+    }
+    const release = client.release;
+    client.release = (broken) => {
+      turnstile.leave();
+      release.call(client, broken);
+    };
     try {
       await client.query(BIND_TENANT, [tenantId]);
       return client;

@@ -104,6 +104,7 @@ export class Hub {
   readonly #sweepTimer: NodeJS.Timeout;
   readonly #stopListening: () => void;
   #isSweeping = false;
+  #foundBySweep = 0;
   #isDraining = false;
 
   constructor({ epoch, backplane, access, log, maxRooms = 1_000, sweepEveryMs = SWEEP_EVERY_MS }: HubOptions) {
@@ -136,10 +137,10 @@ export class Hub {
   }
 
   /** For metrics. */
-  get counts(): { connections: number; rooms: number } {
+  get counts(): { connections: number; rooms: number; foundBySweep: number } {
     let rooms = 0;
     for (const tenant of this.#tenants.values()) rooms += tenant.rooms.size;
-    return { connections: this.#connections.size, rooms };
+    return { connections: this.#connections.size, rooms, foundBySweep: this.#foundBySweep };
   }
 
   /** Everybody who is connected to this node, once, as their connection knows them. */
@@ -549,7 +550,9 @@ export class Hub {
     await sleep(SWEEP_GRACE_MS);
     for (const { tenantId, id, version, base } of behind) {
       const room = this.#roomOf(tenantId, kind, id) ?? this.#wake(tenantId, kind, id, base);
-      if (room && room.delivered !== null && room.delivered < version) this.#aim(room, version);
+      if (room?.delivered === null || !room || room.delivered >= version) continue;
+      this.#foundBySweep += 1;
+      this.#aim(room, version);
     }
   }
 

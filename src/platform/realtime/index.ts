@@ -12,6 +12,7 @@ export { cursorText, parseCursor } from './cursor.ts';
 export { type AskedRoom, askedRooms, resumedRooms, streamRooms } from './event-stream-connection.ts';
 export { sendText } from './frame.ts';
 export { Hub, type HubOptions, type SubscribeOutcome } from './hub.ts';
+export { measureHub } from './metrics.ts';
 export type {
   AccessWatch,
   Audience,
