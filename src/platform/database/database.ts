@@ -195,8 +195,8 @@ function bindTenantAtCheckout(pool: pg.Pool): void {
     }
     const release = client.release;
     client.release = (broken) => {
-      turnstile.leave();
       release.call(client, broken);
+      turnstile.leave();
     };
     try {
       await client.query(BIND_TENANT, [tenantId]);
