@@ -15,6 +15,7 @@ import {
   type Backplane,
   Hub,
   openPostgresBackplane,
+  openRedisBackplane,
   type RoomKind,
   serveWebSockets,
 } from './platform/realtime/index.ts';
@@ -65,7 +66,7 @@ export async function openModules(deps: ModuleDeps): Promise<Modules> {
   };
   const views = await openAppViews();
   const epoch = await readEpoch(database);
-  const backplane = deps.backplane ?? openPostgresBackplane({ connection: database.systemPool.options, log });
+  const backplane = deps.backplane ?? openBackplane(deps);
   const hub = new Hub({ epoch, backplane, access: identity, log });
   const live = openLive({ hub, database, views, log, timeZone: messaging.timeZone });
   appender.onAppended(live.appended);
@@ -121,6 +122,12 @@ export async function openModules(deps: ModuleDeps): Promise<Modules> {
       await Promise.all([identity.close(), tenancy.close()]);
     },
   };
+}
+
+/** The line to the other nodes: Redis where there is one, otherwise the database that is there anyway. */
+function openBackplane({ config, database, log }: ModuleDeps): Backplane {
+  if (config.redisUrl) return openRedisBackplane({ url: config.redisUrl, log });
+  return openPostgresBackplane({ connection: database.systemPool.options, log });
 }
 
 /** Mail needs a server to hand it to and an address to link to; without either nobody is mailed, and nothing is owed. */

@@ -8,6 +8,7 @@
  */
 export { openNoBackplane } from './backplane-none.ts';
 export { openPostgresBackplane } from './backplane-postgres.ts';
+export { openRedisBackplane } from './backplane-redis.ts';
 export { cursorText, parseCursor } from './cursor.ts';
 export { type AskedRoom, askedRooms, resumedRooms, streamRooms } from './event-stream-connection.ts';
 export { sendText } from './frame.ts';
