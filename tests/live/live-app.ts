@@ -74,7 +74,7 @@ export interface TestSocket {
 }
 
 /** Wraps a socket before it is open. */
-export function watch(ws: WebSocket): TestSocket {
+function watch(ws: WebSocket): TestSocket {
   const frames: Frame[] = [];
   const waiting = new Set<() => void>();
   const taken = new Set<number>();
