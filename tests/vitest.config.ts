@@ -10,6 +10,8 @@ export default defineConfig({
     reporters: ['default', './tests/support/closing-line.ts'],
     pool: 'forks',
     testTimeout: 30_000,
+    // the machine may be busy; what is there at once is found at once
+    expect: { poll: { timeout: 8_000 } },
     hookTimeout: 60_000,
     teardownTimeout: 20_000,
   },

@@ -37,6 +37,12 @@
     },
     /** Changes what a list item or page says in words with a number in it. */
     fill: (words, values) => words.replace(/\{(\w+)\}/g, (_, name) => values[name] ?? ''),
+    /** For a message, made before it leaves. `randomUUID` is missing where a page came without TLS. */
+    uuid: () =>
+      crypto.randomUUID?.() ??
+      '10000000-1000-4000-8000-100000000000'.replace(/[018]/g, (digit) =>
+        (digit ^ (crypto.getRandomValues(new Uint8Array(1))[0] & (15 >> (digit / 4)))).toString(16),
+      ),
     number: (value) => new Intl.NumberFormat(document.documentElement.lang).format(value),
   };
 

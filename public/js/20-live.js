@@ -182,6 +182,15 @@ safego.behaviour('live', (live) => {
     detail.sent = socket?.readyState === WebSocket.OPEN;
     if (detail.sent) socket.send(JSON.stringify(detail.frame));
   }
+  function onSignedOut() {
+    if (!ended) end(line.dataset.signedOut);
+  }
+  /** Somebody signed in again, in another window: what waited has gone out. */
+  function onSent() {
+    if (!ended) return;
+    ended = false;
+    connect();
+  }
   function onShow(event) {
     if (event.persisted) connect();
   }
@@ -196,6 +205,8 @@ safego.behaviour('live', (live) => {
   document.addEventListener('live:subscribed', onSubscribed);
   document.addEventListener('live:rooms', onRooms);
   document.addEventListener('live:send', onSend);
+  document.addEventListener('outbox:signed-out', onSignedOut);
+  document.addEventListener('outbox:sent', onSent);
   document.addEventListener('visibilitychange', onVisible);
   addEventListener('pageshow', onShow);
   addEventListener('online', onLine);
@@ -211,6 +222,8 @@ safego.behaviour('live', (live) => {
     document.removeEventListener('live:subscribed', onSubscribed);
     document.removeEventListener('live:rooms', onRooms);
     document.removeEventListener('live:send', onSend);
+    document.removeEventListener('outbox:signed-out', onSignedOut);
+    document.removeEventListener('outbox:sent', onSent);
     document.removeEventListener('visibilitychange', onVisible);
     removeEventListener('pageshow', onShow);
     removeEventListener('online', onLine);

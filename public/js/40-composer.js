@@ -1,105 +1,114 @@
 /*
- * Writing. Each message gets its own id before it leaves, so that sending it again is never sending it twice. It stands in #pending
- * at once (a copy of the server's own partial), goes when the stored one arrives, and stays with "send again" when it fails.
- * What is not yet stored, and what is half written, survives a reload.
+ * Writing. Each message gets its own id before it leaves, so that sending it again is never sending it twice. It goes into the
+ * outbox and stands in #pending at once (a copy of the server's own partial) until the stored one arrives. What waits for the line
+ * says so; what was refused says why, with the ways out. What is half written survives a reload and a closed tab.
  */
 safego.behaviour('composer', (form) => {
+  const { conversation, owner, start } = form.dataset;
   const field = form.querySelector('textarea');
   const pending = document.getElementById('pending');
   const notice = document.getElementById('composer-notice');
-  const bubble = document.getElementById('pending-template');
-  const again = document.getElementById('again-template');
-  const draftName = `draft:${form.dataset.conversation}`;
-  const outboxName = `outbox:${form.dataset.conversation}`;
+  const draftName = `draft:${owner}:${conversation}`;
   const hasKeyboard = matchMedia('(hover: hover) and (pointer: fine)');
-  const store = safeStore();
+  /** Bubbles that are drawn and not yet in the outbox. */
+  const fresh = new Set();
 
-  const outbox = () => JSON.parse(store.get(outboxName) ?? '{}');
-  const remember = (clientId, body) => store.set(outboxName, JSON.stringify({ ...outbox(), [clientId]: body }));
-  const forget = (clientId) => {
-    const { [clientId]: _gone, ...rest } = outbox();
-    store.set(outboxName, Object.keys(rest).length ? JSON.stringify(rest) : '');
-  };
-  const waiting = (clientId) => pending.querySelector(`[data-client-id="${CSS.escape(clientId)}"]`);
+  const bubbleOf = (clientId) => document.querySelector(`#pending > [data-client-id="${CSS.escape(clientId)}"]`);
+  const arrived = (clientId) => document.querySelector(`#messages > [data-client-id="${CSS.escape(clientId)}"]`);
 
-  function show(clientId, body) {
-    const item = bubble.content.firstElementChild.cloneNode(true);
-    const time = item.querySelector('time');
+  function draw(clientId, body) {
+    const item = document.getElementById('pending-template').content.firstElementChild.cloneNode(true);
     item.id = `pending-${clientId}`;
     item.dataset.clientId = clientId;
     item.querySelector('.body').textContent = body;
-    time.dateTime = new Date().toISOString();
+    item.querySelector('time').dateTime = new Date().toISOString();
     safego.tell('item:prepare', { item, list: pending });
-    pending.append(item);
+    document.getElementById('pending').append(item);
     return item;
   }
 
-  function fail(clientId) {
-    const item = waiting(clientId);
-    if (!item || item.dataset.state === 'failed') return;
-    item.dataset.state = 'failed';
-    item.append(again.content.firstElementChild.cloneNode(true));
+  /** How it stands with one that has not arrived: on its way (nothing to say), waiting, or refused. */
+  function describe(item, entry) {
+    const isHeld = Boolean(entry.code);
+    const isOut = safego.outbox.isSignedOut();
+    const state = isHeld ? 'held' : entry.tries || isOut || navigator.onLine === false ? 'waiting' : '';
+    const words = isHeld ? entry.reason : isOut ? form.dataset.wordOut : form.dataset.wordWaiting;
+    const said = item.querySelector('.again');
+    if (item.dataset.state === state && said?.firstChild.textContent === words) return;
+    item.dataset.state = state;
+    said?.remove();
+    if (!state) return;
+    const line = document.getElementById('again-template').content.firstElementChild.cloneNode(true);
+    line.querySelector('span').textContent = words;
+    if (isHeld) line.setAttribute('role', 'alert');
+    const again = line.querySelector('[data-again]');
+    if (entry.code === 'client_id_reused') again.textContent = again.dataset.again;
+    line.querySelector('[data-move]').hidden = !(start && entry.code === 'conversation_closed');
+    item.append(line);
   }
 
-  function done(clientId) {
-    forget(clientId);
-    waiting(clientId)?.remove();
+  async function show() {
+    const entries = (await safego.outbox.all()).filter((entry) => entry.conversation === conversation);
+    const known = entries.map((entry) => entry.clientId);
+    for (const item of [...document.getElementById('pending').children]) {
+      if (!known.includes(item.dataset.clientId) && !fresh.has(item.dataset.clientId)) item.remove();
+    }
+    const there = known.filter(arrived);
+    if (there.length) void safego.outbox.remove(there);
+    for (const entry of entries) {
+      if (there.includes(entry.clientId)) continue;
+      describe(bubbleOf(entry.clientId) ?? draw(entry.clientId, entry.body), entry);
+    }
   }
 
-  function send(clientId, body) {
-    const item = waiting(clientId);
-    delete item.dataset.state;
-    item.querySelector('.again')?.remove();
-    const values = { clientId, body };
-    htmx.ajax('POST', form.getAttribute('hx-post'), { source: form, swap: 'none', values }).catch(() => {});
-  }
-
-  /** The request is about to be made: give it its id, show the bubble, free the field. */
-  function onRequest(event) {
-    const { ctx } = event.detail;
-    if (ctx.sourceElement !== form) return;
-    const again = ctx.values?.clientId;
-    const body = ctx.request.body.get('body');
-    if (!again && !body.trim()) return event.preventDefault();
-    ctx.clientId = again ?? crypto.randomUUID();
-    ctx.request.body.set('clientId', ctx.clientId);
-    ctx.request.body.set('seen', lastSeen());
-    if (again) return;
-    remember(ctx.clientId, body);
-    show(ctx.clientId, body);
+  async function onSubmit(event) {
+    event.preventDefault();
+    const body = field.value;
+    const values = [...new FormData(form)].filter(([name, value]) => name !== 'seen' && typeof value === 'string');
+    if (!body.trim() && !values.some(([name]) => name === 'attachmentIds')) return;
+    const clientId = form.elements.clientId.value;
+    form.elements.clientId.value = safego.uuid();
+    fresh.add(clientId);
+    draw(clientId, body);
     notice.replaceChildren();
     field.value = '';
-    store.set(draftName, '');
     grow();
-    field.closest('.thread').querySelector('.log').scrollTop = 0;
+    const log = document.querySelector('.log');
+    if (log) log.scrollTop = 0;
     safego.tell('composer:sent');
+    await safego.outbox.add({ clientId, conversation, url: form.getAttribute('action'), values, body });
+    fresh.delete(clientId);
+    keep();
   }
 
-  function onFinal({ detail: { ctx } }) {
-    if (ctx.sourceElement !== form || !ctx.clientId) return;
-    if (ctx.response && ctx.response.status < 300) done(ctx.clientId);
-    else {
-      fail(ctx.clientId);
-      // what the server said belongs above the field, not into the page's corner
-      if (ctx.response) notice.replaceChildren(...(document.getElementById('notice')?.childNodes ?? []));
-    }
+  function onPendingClick({ target }) {
+    const clientId = target.closest('[data-client-id]')?.dataset.clientId;
+    if (!clientId) return;
+    if (target.closest('[data-again]')) void sendAgain(clientId);
+    if (target.closest('[data-move]')) void move(clientId);
+    if (target.closest('[data-edit]')) void takeBack(clientId);
   }
 
-  function onChanged({ detail }) {
-    for (const item of detail.items) if (item.dataset.clientId) done(item.dataset.clientId);
+  async function sendAgain(clientId) {
+    const entry = (await safego.outbox.all()).find((one) => one.clientId === clientId);
+    if (entry) await safego.outbox.retry(clientId, { isNew: entry.code === 'client_id_reused' });
   }
 
-  function onPendingClick(event) {
-    const item = event.target.closest('[data-client-id]');
-    if (!item) return;
-    const body = item.querySelector('.body').textContent;
-    if (event.target.closest('[data-again]')) send(item.dataset.clientId, body);
-    if (event.target.closest('[data-edit]')) {
-      done(item.dataset.clientId);
-      field.value = field.value ? `${body}\n${field.value}` : body;
-      onInput();
-      field.focus();
-    }
+  /** What was written into a closed conversation begins a new one. */
+  async function move(clientId) {
+    await safego.outbox.retry(clientId, { isNew: true, conversation: 'start', url: start });
+    location.assign(start);
+  }
+
+  /** It keeps its id: should the server have it after all, it says so instead of taking a second one. */
+  async function takeBack(clientId) {
+    const entry = (await safego.outbox.all()).find((one) => one.clientId === clientId);
+    if (!entry) return;
+    await safego.outbox.remove([clientId]);
+    form.elements.clientId.value = clientId;
+    field.value = field.value ? `${entry.body}\n${field.value}` : entry.body;
+    onInput();
+    field.focus();
   }
 
   function onKey(event) {
@@ -108,7 +117,7 @@ safego.behaviour('composer', (form) => {
     form.requestSubmit();
   }
   function onInput() {
-    store.set(draftName, field.value);
+    keep();
     grow();
   }
   function grow() {
@@ -116,48 +125,38 @@ safego.behaviour('composer', (form) => {
     field.style.blockSize = 'auto';
     field.style.blockSize = `${field.scrollHeight + 2}px`;
   }
-  function lastSeen() {
-    return document.querySelector('#messages > [data-seq]:last-child')?.dataset.seq ?? '0';
-  }
-
-  form.addEventListener('htmx:config:request', onRequest);
-  form.addEventListener('htmx:finally:request', onFinal);
-  document.addEventListener('messages:changed', onChanged);
-  pending?.addEventListener('click', onPendingClick);
-  field.addEventListener('keydown', onKey);
-  field.addEventListener('input', onInput);
-
-  if (!field.value) field.value = store.get(draftName) ?? '';
-  grow();
-  if (pending) {
-    for (const [clientId, body] of Object.entries(outbox())) {
-      if (document.querySelector(`#messages > [data-client-id="${CSS.escape(clientId)}"]`)) forget(clientId);
-      else if (!waiting(clientId)) {
-        show(clientId, body);
-        fail(clientId);
-      }
+  /** Storage may be full, or forbidden; writing must go on without it. */
+  function keep() {
+    try {
+      if (field.value) localStorage.setItem(draftName, field.value);
+      else localStorage.removeItem(draftName);
+    } catch {
+      // Then the draft lives as long as the page.
     }
   }
-  return () => document.removeEventListener('messages:changed', onChanged);
-
-  /** Storage that may be full, or forbidden; writing must go on without it. */
-  function safeStore() {
-    return {
-      get(name) {
-        try {
-          return sessionStorage.getItem(name) || null;
-        } catch {
-          return null;
-        }
-      },
-      set(name, value) {
-        try {
-          if (value) sessionStorage.setItem(name, value);
-          else sessionStorage.removeItem(name);
-        } catch {
-          // Then the draft lives as long as the page.
-        }
-      },
-    };
+  function kept() {
+    try {
+      return localStorage.getItem(draftName) ?? '';
+    } catch {
+      return '';
+    }
   }
+
+  form.addEventListener('submit', onSubmit);
+  field.addEventListener('keydown', onKey);
+  field.addEventListener('input', onInput);
+  pending.addEventListener('click', onPendingClick);
+  document.addEventListener('outbox:changed', show);
+  document.addEventListener('region:loaded', show);
+
+  // A page that was kept has the id of a message that was sent from it; what the server gave back keeps its own.
+  if (!field.value) form.elements.clientId.value = safego.uuid();
+  field.value ||= kept();
+  grow();
+  void show();
+  return () => {
+    pending.removeEventListener('click', onPendingClick);
+    document.removeEventListener('outbox:changed', show);
+    document.removeEventListener('region:loaded', show);
+  };
 });

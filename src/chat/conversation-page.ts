@@ -100,7 +100,8 @@ export function conversationPage(
     composer: {
       action: `${path}/messages`,
       conversationId: conversation.id,
-      clientId: refused?.clientId ?? crypto.randomUUID(),
+      clientId: formId(refused),
+      startHref: supportPath(actor.userType),
       seen: log.messages.at(-1)?.seq ?? 0,
       text: refused?.text ?? '',
       error: refused?.error ?? null,
@@ -110,8 +111,16 @@ export function conversationPage(
   };
 }
 
+/**
+ * The id under which a form sends: its own again, so that it is not stored twice. What was refused because its id is
+ * taken by other words gets a new one: sent again it is a new message.
+ */
+export function formId(refused: Refused | undefined): string {
+  return refused && refused.error.code !== 'client_id_reused' ? refused.clientId : crypto.randomUUID();
+}
+
 /** The bubble on its way: drawn by the same partial as every message, and filled in by the page. */
-function pendingMessage(person: Person, conversationId: string, now: Date): MessageView {
+export function pendingMessage(person: Person, conversationId: string, now: Date): MessageView {
   return {
     id: newId(),
     conversationId,

@@ -1,12 +1,20 @@
 import { z } from 'zod';
 import { reopenConversation } from '../desk/index.ts';
 import { type Person, users } from '../identity/index.ts';
-import { type LogWindow, markRead, messageView, postMessage, startConversation } from '../messaging/index.ts';
+import {
+  findOpenConversation,
+  type LogWindow,
+  markRead,
+  messageView,
+  postMessage,
+  startConversation,
+} from '../messaging/index.ts';
+import type { Scope } from '../platform/database/index.ts';
 import { AppError, Conflict } from '../platform/errors/index.ts';
 import { fragment, noContent, page, type Reply, type Route, route, seeOther } from '../platform/http/index.ts';
 import { type Show, stream } from '../platform/views/index.ts';
 import type { ChatDeps } from './chat-deps.ts';
-import { conversationPage, type LogView, readConversation } from './conversation-page.ts';
+import { conversationPage, type LogView, type Refused, readConversation } from './conversation-page.ts';
 import { listPage } from './list-page.ts';
 import { conversationPath } from './paths.ts';
 import { showUser } from './show-user.ts';
@@ -57,8 +65,7 @@ export function conversationRoutes(deps: ChatDeps): Route<Person>[] {
           return seeOther(conversationPath(scope.actor.userType, conversation.id));
         } catch (error) {
           if (input.isFragment || !(error instanceof AppError)) throw error;
-          const refused = { text: body, clientId, error };
-          return page(show.page('/chat/conversations', await listPage(deps, scope, refused)), error.status);
+          return await refusedStart(deps, scope, show, { text: body, clientId, error });
         }
       },
     }),
@@ -145,6 +152,15 @@ export function conversationRoutes(deps: ChatDeps): Route<Person>[] {
       },
     }),
   ] as Route<Person>[]; // a list forgets the types that `route` has checked
+}
+
+/** The text again with the reason: where the next conversation starts, or in the open one, where there is no start. */
+async function refusedStart(deps: ChatDeps, scope: Scope<Person>, show: Show, refused: Refused): Promise<Reply> {
+  const { status } = refused.error;
+  const open = await findOpenConversation(scope, 'support', scope.actor.id);
+  if (!open) return page(show.page('/chat/conversations', await listPage(deps, scope, refused)), status);
+  const { conversation, log } = await readConversation(scope, open.id, { newest: true });
+  return page(show.page('/chat/conversation', conversationPage(deps, scope, conversation, log, refused)), status);
 }
 
 function logWindow(input: {

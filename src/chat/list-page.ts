@@ -1,8 +1,9 @@
 import type { Person } from '../identity/index.ts';
 import { type ListedConversation, listMyConversations, MAX_MESSAGE_LENGTH } from '../messaging/index.ts';
 import type { Scope } from '../platform/database/index.ts';
+import { newId } from '../platform/text/index.ts';
 import type { ChatDeps } from './chat-deps.ts';
-import type { Refused } from './conversation-page.ts';
+import { formId, pendingMessage, type Refused } from './conversation-page.ts';
 import { conversationPath, homePath, supportPath } from './paths.ts';
 
 /** So many of one's conversations are on the list. */
@@ -54,11 +55,12 @@ export async function listPage(deps: ChatDeps, scope: Scope<Person>, refused?: R
     conversations: rows.filter((row) => row.status !== 'open'),
     start: {
       action: supportPath(actor.userType),
-      clientId: refused?.clientId ?? crypto.randomUUID(),
+      clientId: formId(refused),
       text: refused?.text ?? '',
       error: refused?.error ?? null,
       maxLength: Math.min(settings.maxMessageLength, MAX_MESSAGE_LENGTH),
       label: actor.context?.label ?? null,
+      pending: pendingMessage(actor, newId(), scope.now),
     },
     homeHref: homePath(actor.userType),
     selfHref: supportPath(actor.userType),

@@ -77,6 +77,48 @@ describe('without JavaScript', () => {
     expect(await page.locator('#messages .body').count()).toBe(1);
   });
 
+  it('going back and sending again does not double; other words under the same id are kept and offered as new', async () => {
+    const { page } = await stage.open('kacchi-house', WITHOUT);
+    await page.goto(`${stage.app.base}/restaurant/support`);
+    await page.getByLabel('Your message').fill('The order is wrong');
+    await page.getByRole('button', { name: 'Start the conversation' }).click();
+    const path = new URL(page.url()).pathname;
+    const clientId = await page.locator('#composer input[name="clientId"]').inputValue();
+    await page.fill('#composer textarea', 'Two burgers, not one');
+    await page.getByRole('button', { name: 'Send' }).click();
+    await page.waitForURL(/#m2$/);
+    await page.goBack();
+    // as it was left where the browser kept it, otherwise a fresh page that shows the message already
+    const isSame = (await page.locator('#composer input[name="clientId"]').inputValue()) === clientId;
+    if (!isSame) expect(await shown(page)).toContain('Two burgers, not one');
+    expect(await page.locator('#composer textarea').inputValue()).toBe(isSame ? 'Two burgers, not one' : '');
+    await page.getByRole('button', { name: 'Send' }).click();
+    await page.goto(stage.app.base + path);
+    expect((await shown(page)).filter((text) => text === 'Two burgers, not one')).toHaveLength(1);
+
+    // the page of before, with other words in it: here and in the form that starts a conversation
+    for (const form of [`${path}/messages`, '/restaurant/support']) {
+      await page.goto(stage.app.base + path);
+      const text = `Three burgers, by ${form === '/restaurant/support' ? 'the start' : 'the form'}`;
+      await page.locator('#composer').evaluate(
+        (element, given) => {
+          element.setAttribute('action', given.form);
+          element.querySelector('input')!.value = given.clientId;
+        },
+        { form, clientId },
+      );
+      await page.fill('#composer textarea', text);
+      const answer = page.waitForResponse((response) => response.request().method() === 'POST');
+      await page.getByRole('button', { name: 'Send' }).click();
+      expect((await answer).status()).toBe(409);
+      expect(await page.getByRole('alert').textContent()).toContain('already sent this message with other words');
+      expect(await page.locator('#composer textarea').inputValue()).toBe(text);
+      await page.getByRole('button', { name: 'Send as a new message' }).click();
+      await page.waitForURL(/#m\d+$/);
+      expect((await shown(page)).at(-1)).toBe(text);
+    }
+  });
+
   it('goes back page by page through a long conversation', async () => {
     const { token } = await stage.tenant.signIn('driver-2');
     const headers = { authorization: `Bearer ${token}`, 'content-type': 'application/json' };

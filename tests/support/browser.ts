@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs';
-import { type Browser, chromium as playwright } from 'playwright-core';
+import { type Browser, type BrowserContext, chromium as playwright } from 'playwright-core';
 
 /** What Chromium is started with: no sandbox (tests run as root too), nothing that calls home. */
 const FLAGS = [
@@ -19,10 +19,20 @@ const SYSTEM_BROWSERS = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr
  * which unpacks itself and its libraries. Close it when done.
  */
 export async function launchBrowser(): Promise<Browser> {
+  return playwright.launch({ executablePath: await browserPath(), args: FLAGS, headless: true });
+}
+
+/** The same with a profile on disk, as a person has it: what pages keep is still there after the browser was killed. */
+export async function launchProfile(folder: string): Promise<BrowserContext> {
+  const executablePath = await browserPath();
+  return playwright.launchPersistentContext(folder, { executablePath, args: FLAGS, headless: true });
+}
+
+async function browserPath(): Promise<string> {
   const own = [process.env['CHROMIUM_PATH'], ...SYSTEM_BROWSERS].find((path) => path && existsSync(path));
-  if (own) return playwright.launch({ executablePath: own, args: FLAGS, headless: true });
+  if (own) return own;
   // It unpacks its libraries only where it believes to be on Lambda, and looks at this when it is imported.
   process.env['AWS_LAMBDA_JS_RUNTIME'] ??= 'nodejs22.x';
   const { default: chromium } = await import('@sparticuz/chromium');
-  return playwright.launch({ executablePath: await chromium.executablePath(), args: FLAGS, headless: true });
+  return chromium.executablePath();
 }

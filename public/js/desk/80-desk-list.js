@@ -9,6 +9,7 @@
     htmx_process_changed: (mark) =>
       safego.tell('desk:changed', { id: mark.getAttribute('conversation'), what: mark.getAttribute('what') }),
     htmx_process_rows: (mark) => safego.tell('desk:rows', { items: [...mark.content.cloneNode(true).children] }),
+    htmx_process_looking: (mark) => safego.tell('desk:looking', { items: [...mark.content.cloneNode(true).children] }),
     htmx_process_answer: (mark) => safego.tell('desk:answer', { content: mark.content.cloneNode(true) }),
   });
 

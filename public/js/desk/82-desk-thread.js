@@ -32,8 +32,7 @@
   });
 
   /** The first answer assigns the conversation. The live connection says so; where there is none the head is asked for. */
-  document.addEventListener('htmx:finally:request', ({ detail: { ctx } }) => {
-    if (ctx.sourceElement?.id !== 'composer' || !(ctx.response?.status < 300)) return;
+  document.addEventListener('outbox:sent', () => {
     setTimeout(() => {
       const head = document.getElementById('conversation-state');
       if (head && !head.hasAttribute('data-mine')) safego.reload(head);

@@ -28,13 +28,20 @@
     field?.select();
   }
 
+  function write(what, id) {
+    const choice = document.getElementById(`compose-${what}`);
+    if (choice) choice.checked = true;
+    document.getElementById(id)?.focus();
+  }
+
   const actions = {
     j: () => step(1),
     k: () => step(-1),
     f: searchFor,
     a: () => press('a'),
     e: () => press('e'),
-    r: () => document.getElementById('body')?.focus(),
+    r: () => write('answer', 'body'),
+    n: () => write('note', 'note'),
     '?': () => document.getElementById('keys')?.showModal(),
   };
 
