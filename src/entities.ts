@@ -1,3 +1,4 @@
+import { deskEntities } from './desk/index.ts';
 import { identityEntities } from './identity/index.ts';
 import { Conversation, ConversationStart, Message, Participant } from './messaging/index.ts';
 import { AnswerMail } from './reach/index.ts';
@@ -11,5 +12,7 @@ export const entities = [
   ConversationStart,
   Participant,
   Message,
+  Attachment,
+  ...deskEntities,
   AnswerMail,
 ];

@@ -15,6 +15,7 @@ import { messageRoutes } from './messages.routes.ts';
 import { openApiRoutes } from './openapi.routes.ts';
 import { sessionRoutes } from './session.routes.ts';
 import { settingsRoutes } from './settings.routes.ts';
+import { noteRoutes } from './notes.routes.ts';
 
 export { type EventDeps, eventRoutes } from './events.routes.ts';
 export { pageDialect } from './page-socket.ts';
@@ -39,3 +40,6 @@ export function apiRoutes(deps: ApiDeps): Route[] {
   ];
   return [...routes, ...openApiRoutes({ routes: () => routes })];
 }
+    ...assignmentRoutes(),
+    ...supportStateRoutes(deps),
+    ...noteRoutes(),

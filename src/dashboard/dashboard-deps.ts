@@ -1,7 +1,6 @@
 import type { Person } from '../identity/index.ts';
 import type { Messaging } from '../messaging/index.ts';
 import type { Scope } from '../platform/database/index.ts';
-import type { AppError } from '../platform/errors/index.ts';
 import type { RouteInput } from '../platform/http/index.ts';
 import type { Reader, Show, Views } from '../platform/views/index.ts';
 import type { Tenancy } from '../tenancy/index.ts';
@@ -44,9 +43,4 @@ export function deskShell(_deps: DashboardDeps, scope: Scope<Person>, show: Show
     })),
     me: { name: scope.actor.name },
   };
-}
-
-/** Why something was not taken, in the reader's language. */
-export function sentenceFor(show: Show, error: AppError): string {
-  return show.t([`errors.${error.code}`, `errors.${error.status}`, 'errors.400']);
 }

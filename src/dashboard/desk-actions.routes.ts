@@ -13,7 +13,7 @@ import {
   route,
   seeOther,
 } from '../platform/http/index.ts';
-import { type Show, stream } from '../platform/views/index.ts';
+import { stream } from '../platform/views/index.ts';
 import type { DashboardDeps } from './dashboard-deps.ts';
 import { ActionQuery, AssignBody, ConversationPath, ReadBody, ReplyBody } from './desk.input.ts';
 import { deskPage, deskView, INTRO_COOKIE, stateFragment } from './desk.routes.ts';
@@ -131,12 +131,7 @@ async function answer(deps: DashboardDeps, scope: Scope<Person>, input: AnswerIn
     return fragment(stream.upsert('#messages', item, { key: 'data-seq' }));
   } catch (error) {
     if (input.isFragment || !(error instanceof AppError) || error.status === 404) throw error;
-    const refused = { text: body, clientId, sentence: sentence(show, error) };
+    const refused = { as: 'answer' as const, text: body, clientId, error };
     return deskPage(deps, scope, input, { ...view, refused }, { newest: true }, error.status);
   }
-}
-
-/** Why it was not taken, in the reader's language. */
-function sentence(show: Show, error: AppError): string {
-  return show.t(`errors.${error.code}`, { defaultValue: show.t(`errors.text_${error.status}`) });
 }

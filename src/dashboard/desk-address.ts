@@ -7,12 +7,14 @@ export interface DeskFilters {
   readonly dateFrom?: string | undefined;
   readonly dateTo?: string | undefined;
   readonly q?: string | undefined;
+  /** `me`: only conversations whose notes name the agent. */
+  readonly mentions?: 'me' | undefined;
 }
 
 /** Path of the desk. */
 export const DESK = '/admin/support-chat';
 
-const FILTER_NAMES = ['status', 'userType', 'assignedAdminId', 'dateFrom', 'dateTo', 'q'] as const;
+const FILTER_NAMES = ['status', 'userType', 'assignedAdminId', 'dateFrom', 'dateTo', 'q', 'mentions'] as const;
 
 /** Only the filters of what a query may hold. */
 export function filtersOf(query: DeskFilters): DeskFilters {

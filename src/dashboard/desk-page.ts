@@ -1,9 +1,24 @@
-import { type Colleague, listColleagues, readPerson } from '../desk/index.ts';
+import {
+  type Colleague,
+  conversationsThatMention,
+  countUnseenMentions,
+  hasUnseenMention,
+  lastNoteVersion,
+  listColleagues,
+  type NoteLine,
+  type NoteView,
+  noteLine,
+  noteView,
+  readNotes,
+  readPerson,
+  staffRoom,
+} from '../desk/index.ts';
 import type { Person } from '../identity/index.ts';
 import {
   accessConversation,
   type Conversation,
   type ListedConversation,
+  type LogPage,
   type LogWindow,
   listConversations,
   type Messaging,
@@ -47,6 +62,16 @@ export interface ListView {
   readonly clearHref: string;
   /** Whether anything narrows it. */
   readonly filtered: boolean;
+  readonly mentions: MentionsView;
+}
+
+/** In how many conversations colleagues have named the agent since they looked, and the filter that shows them. */
+export interface MentionsView {
+  readonly count: number;
+  readonly isOn: boolean;
+  /** The room that says when the number is another one. */
+  readonly room: string;
+  readonly reloadHref: string;
 }
 
 /** The details of the open conversation: the person, and how it stands. */
@@ -56,6 +81,12 @@ export interface DetailsView extends PersonDetails {
   readonly closedAt: string | null;
   /** The same person's other conversations, the latest few. */
   readonly earlier: readonly ConversationRow[];
+  /** The newest private notes, newest first. */
+  readonly notes: readonly NoteView[];
+  readonly notesRoom: string;
+  readonly notesHref: string;
+  /** They name the reader, who has not seen it yet. */
+  readonly isMentioned: boolean;
   /** Who may be given it; empty for whoever may not give it away, and once it is closed. */
   readonly colleagues: readonly Colleague[];
 }
@@ -69,6 +100,9 @@ export interface OpenConversation {
 const ROWS_PER_PAGE = 40;
 const MESSAGES_PER_PAGE = 50;
 const EARLIER_SHOWN = 5;
+const NOTES_SHOWN = 20;
+/** More notes between the messages of one page are in the details' list only. */
+const NOTES_PER_PAGE = 200;
 
 /** One page of the list; `cursor` is what the page before said. */
 export async function readList(
@@ -78,7 +112,8 @@ export async function readList(
   cursor?: string | undefined,
 ): Promise<ListView> {
   const { filters, openId } = view;
-  const list = await listConversations(scope, sources.messaging, filters, { cursor, limit: ROWS_PER_PAGE });
+  const ids = await mentioning(scope, filters);
+  const list = await listConversations(scope, sources.messaging, { ...filters, ids }, { cursor, limit: ROWS_PER_PAGE });
   const { nextCursor } = list;
   return {
     rows: asRows(scope, sources, view, list.items),
@@ -90,7 +125,26 @@ export async function readList(
     action: openId ? `${DESK}/${openId}` : DESK,
     clearHref: deskHref(openId, {}),
     filtered: deskQuery(filters) !== '',
+    mentions: await readMentions(scope, view),
   };
+}
+
+/** How often the agent was named, for the badge beside the filter. */
+export async function readMentions(
+  scope: Scope<Person>,
+  { filters }: Pick<DeskView, 'filters'>,
+): Promise<MentionsView> {
+  return {
+    count: await countUnseenMentions(scope),
+    isOn: filters.mentions === 'me',
+    room: `user_${scope.actor.id}`,
+    reloadHref: DESK,
+  };
+}
+
+/** The conversations that the filter "mentions me" leaves; undefined while it is off. */
+async function mentioning(scope: Scope<Person>, filters: DeskFilters): Promise<string[] | undefined> {
+  return filters.mentions === 'me' ? conversationsThatMention(scope) : undefined;
 }
 
 /** What a live list asks for: these rows as they are now, the ids that are no longer part of it, and the newest. */
@@ -101,9 +155,11 @@ export async function readRows(
   asked: { readonly ids: readonly string[]; readonly newest: boolean },
 ): Promise<{ rows: readonly ConversationRow[]; gone: readonly string[] }> {
   const { filters } = view;
-  const some = asked.ids.length === 0 ? [] : await listed(scope, sources, { ...filters, ids: asked.ids });
+  const allowed = await mentioning(scope, filters);
+  const ids = allowed ? asked.ids.filter((id) => allowed.includes(id)) : asked.ids;
+  const some = ids.length === 0 ? [] : await listed(scope, sources, { ...filters, ids });
   const first = asked.newest
-    ? (await listConversations(scope, sources.messaging, filters, { limit: ROWS_PER_PAGE })).items
+    ? (await listConversations(scope, sources.messaging, { ...filters, ids: allowed }, { limit: ROWS_PER_PAGE })).items
     : [];
   const found = new Map([...some, ...first].map((one) => [one.conversation.id, one]));
   return {
@@ -123,10 +179,26 @@ export async function readConversation(
   window: LogWindow = { newest: true },
 ): Promise<OpenConversation> {
   const { conversation, state, details } = await readState(scope, sources, view);
-  // the version was read with the conversation, so before the page: what comes between is sent once more, never lost
+  // both versions are read before the page: what comes between is sent once more, never lost
+  const noteVersion = await lastNoteVersion(scope, conversation.id);
   const page = await readLog(scope, conversation.id, window, MESSAGES_PER_PAGE);
-  const log = logView(conversation, page, view.filters);
-  return { thread: threadView(state, log, { epoch: sources.epoch, version: conversation.version }), details };
+  const notes = noteVersion === 0 ? [] : await notesBeside(scope, conversation.id, page, window);
+  const log = logView(conversation, page, notes, view.filters);
+  const at = { epoch: sources.epoch, version: conversation.version, noteVersion, readerId: scope.actor.id };
+  return { thread: threadView(state, log, at), details };
+}
+
+/** The notes that stand between the messages of a page of the log. */
+async function notesBeside(
+  scope: Scope<Person>,
+  conversationId: string,
+  page: LogPage,
+  window: LogWindow,
+): Promise<NoteLine[]> {
+  const fromSeq = page.hasMore ? (page.items[0]?.seq ?? 0) : 0;
+  const beforeSeq = 'before' in window ? window.before : null;
+  const { items } = await readNotes(scope, conversationId, { fromSeq, beforeSeq }, NOTES_PER_PAGE);
+  return items.map(noteLine);
 }
 
 /**
@@ -156,6 +228,10 @@ export async function readState(
     openedAt: conversation.createdAt.toISOString(),
     closedAt: conversation.closedAt?.toISOString() ?? null,
     earlier: await readEarlier(scope, sources, view, person.id),
+    notes: (await readNotes(scope, conversation.id, { newest: true }, NOTES_SHOWN)).items.map(noteView),
+    notesRoom: staffRoom(conversation.id),
+    notesHref: deskHref(conversation.id, view.filters),
+    isMentioned: await hasUnseenMention(scope, conversation.id),
     colleagues: conversation.isOpen() && scope.actor.can('ASSIGN_SUPPORT_CHAT') ? await listColleagues(scope) : [],
   };
   return { conversation, state, details };

@@ -14,6 +14,7 @@ const filters = {
   dateFrom: optional(z.iso.date()),
   dateTo: optional(z.iso.date()),
   q: optional(z.string().max(200)),
+  mentions: optional(z.literal('me')),
 };
 
 /** The desk without an open conversation: filters, and where the next page of the list begins. */
@@ -51,6 +52,9 @@ export const ReplyBody = z.strictObject({
   seen: optional(number),
   takeOver: optional(z.literal('true')),
 });
+
+/** A private note. */
+export const NoteBody = z.strictObject({ body: z.string().max(20_000), clientId: optional(z.uuid()) });
 
 /** How far was read. */
 export const ReadBody = z.strictObject({ seq: number });

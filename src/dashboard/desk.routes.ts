@@ -1,4 +1,5 @@
 import type { z } from 'zod';
+import { noteLine, readNotes } from '../desk/index.ts';
 import { admins, type Person } from '../identity/index.ts';
 import { type LogWindow, messageView, readLog } from '../messaging/index.ts';
 import type { Scope } from '../platform/database/index.ts';
@@ -11,8 +12,10 @@ import {
   type DeskView,
   type DetailsView,
   type ListView,
+  type MentionsView,
   readConversation,
   readList,
+  readMentions,
   readRows,
   readState,
 } from './desk-page.ts';
@@ -37,8 +40,9 @@ export function deskRoutes(deps: DashboardDeps): Route<Person>[] {
       async handle(scope, input) {
         const view = deskView(deps, scope, input, openInBrowser(input));
         const show = deps.views.for(view.reader);
-        const list = await readList(scope, deps, view, input.query.cursor);
         const target = targetOf(input);
+        if (target === 'mentions') return mentionsFragment(show, await readMentions(scope, shownInBrowser(input)));
+        const list = await readList(scope, deps, view, input.query.cursor);
         if (target === 'more') return fragment(show.partial('/dashboard/_rows', { list }));
         if (target === 'list') return listFragment(input, show, list, view);
         return page(
@@ -48,7 +52,7 @@ export function deskRoutes(deps: DashboardDeps): Route<Person>[] {
             list,
             thread: null,
             details: null,
-            live: liveView(null),
+            live: liveView(null, scope.actor),
           }),
         );
       },
@@ -93,6 +97,8 @@ async function showConversation(deps: DashboardDeps, scope: Scope<Person>, input
       return fragment(show.partial('/dashboard/_rows', { list: await readList(scope, deps, view, query.cursor) }));
     case 'list':
       return listFragment(input, show, await readList(scope, deps, view), view);
+    case 'notes-region':
+      return fragment(show.partial('/dashboard/_details-inside', await readConversation(scope, deps, view)));
     case 'conversation-state':
       return stateFragment(show, await readState(scope, deps, view));
     case 'live':
@@ -124,14 +130,20 @@ export async function deskPage(
   const list = await readList(scope, deps, view);
   const shell = deskShell(deps, scope, show);
   return page(
-    show.page('/dashboard/desk', { ...shell, ...intro(input), list, ...open, live: liveView(open.thread) }),
+    show.page('/dashboard/desk', {
+      ...shell,
+      ...intro(input),
+      list,
+      ...open,
+      live: liveView(open.thread, scope.actor),
+    }),
     status,
   );
 }
 
 /** What `views/messaging/_connection` takes: one connection for the list and the open conversation, also in a hidden tab. */
-function liveView(thread: ThreadView | null) {
-  const rooms = (thread?.rooms ?? 'admin_support').split(' ').map((text) => {
+function liveView(thread: ThreadView | null, reader: Person) {
+  const rooms = (thread?.rooms ?? `admin_support user_${reader.id}`).split(' ').map((text) => {
     const [room, after] = text.split('@');
     return { room, after };
   });
@@ -144,6 +156,11 @@ export function stateFragment(
   { state, details }: { readonly state: ThreadState; readonly details: DetailsView },
 ): Reply {
   return fragment(show.partial('/dashboard/_state', { thread: state, details }));
+}
+
+/** The filter "mentions me" with its number. */
+export function mentionsFragment(show: Show, mentions: MentionsView): Reply {
+  return fragment(show.partial('/dashboard/_mentions', { mentions }));
 }
 
 /** Filters, reader and open conversation of a request. */
@@ -180,6 +197,8 @@ async function sinceFragment(
   const { items } = await readLog(scope, conversation.id, { after }, 100);
   const messages = items.map((message) => messageView(message, 'staff', conversation));
   const pieces = messages.map((message) => show.partial('/messaging/_message', { message, newWord: '' }));
+  const notes = await readNotes(scope, conversation.id, { fromSeq: after, beforeSeq: null }, 100);
+  for (const note of notes.items) pieces.push(show.partial('/dashboard/_note', { message: noteLine(note) }));
   const isStateNew = messages.some((message) => message.event !== null);
   return fragment(
     ...pieces.map((piece) => stream.upsert('#messages', piece, { key: 'data-seq' })),
@@ -203,6 +222,12 @@ function openInBrowser({ ctx }: Pick<RouteInput<unknown, unknown, unknown>, 'ctx
   const path = URL.parse(ctx.get('HX-Current-URL'))?.pathname ?? '';
   const [, id] = /^\/admin\/support-chat\/([^/]+)$/.exec(path) ?? [];
   return ConversationPath.safeParse({ id }).data?.id ?? null;
+}
+
+/** The one filter that reloads itself, as it stands in the browser's address by now. */
+function shownInBrowser({ ctx }: Pick<RouteInput<unknown, unknown, unknown>, 'ctx'>): { filters: DeskFilters } {
+  const isOn = URL.parse(ctx.get('HX-Current-URL'))?.searchParams.get('mentions') === 'me';
+  return { filters: isOn ? { mentions: 'me' } : {} };
 }
 
 function intro({ ctx }: Pick<RouteInput<unknown, unknown, unknown>, 'ctx'>): { intro: boolean } {

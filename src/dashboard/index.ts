@@ -18,5 +18,11 @@ import { settingsRoutes } from './settings.routes.ts';
 
 /** The doors of the desk and the profiles; signing in has its own (`signInRoutes`). */
 export function dashboardRoutes(deps: DashboardDeps): Route<Person>[] {
-  return [...deskRoutes(deps), ...deskActionRoutes(deps), ...noteRoutes(deps), ...profileRoutes(deps), ...settingsRoutes(deps)];
+  return [
+    ...deskRoutes(deps),
+    ...deskActionRoutes(deps),
+    ...noteRoutes(deps),
+    ...profileRoutes(deps),
+    ...settingsRoutes(deps),
+  ];
 }

@@ -1,3 +1,4 @@
+import { type NoteLine, staffRoom } from '../desk/index.ts';
 import type { Person } from '../identity/index.ts';
 import {
   type Conversation,
@@ -24,6 +25,7 @@ export interface ThreadState {
     readonly takeOver: boolean;
     readonly close: boolean;
     readonly reopen: boolean;
+    readonly note: boolean;
   };
   readonly answer: { readonly mode: AnswerMode; readonly holderId: string | null };
   readonly backHref: string;
@@ -32,6 +34,18 @@ export interface ThreadState {
   /** The filters, for the addresses of forms. */
   readonly query: string;
   readonly composer: ComposerView;
+  readonly noteForm: NoteFormView;
+}
+
+/** Where a private note is written. */
+export interface NoteFormView {
+  readonly action: string;
+  readonly maxLength: number;
+  readonly clientId: string;
+  readonly text: string;
+  readonly error: Refused['error'] | null;
+  /** Gives colleagues whose names begin as typed. */
+  readonly namesHref: string;
 }
 
 /** The open conversation: its state, its log, and where the live channel goes on. */
@@ -47,7 +61,10 @@ export interface ThreadView extends ThreadState {
 export interface LogView {
   readonly conversationId: string;
   readonly audience: 'staff';
-  readonly messages: readonly MessageView[];
+  /** Messages, and between them the private notes. */
+  readonly messages: readonly (MessageView | NoteLine)[];
+  /** The partial that draws one of them. */
+  readonly item: '/dashboard/_line';
   /** How far the user has read. */
   readonly seen: number;
   readonly readSeq: number;
@@ -66,17 +83,18 @@ export interface ComposerView {
   /** Key of a sentence in `desk.answer`. */
   readonly hint: 'write' | 'claims';
   readonly text: string;
-  /** Why the text could not be taken, in the reader's language; null when nothing went wrong. */
-  readonly sentence: string | null;
+  /** Why the text could not be taken; null when nothing went wrong. */
+  readonly error: Refused['error'] | null;
   /** The bubble on its way, before it has a place. */
   readonly pending: MessageView;
 }
 
 /** What was typed and could not be taken; shown again with the reason. */
 export interface Refused {
+  readonly as: 'answer' | 'note';
   readonly text: string;
   readonly clientId: string;
-  readonly sentence: string;
+  readonly error: { readonly status: number; readonly code: string };
 }
 
 /** What a thread is made for. */
@@ -112,12 +130,14 @@ export function threadState(
       takeOver: open && holder !== null && !holder.isMe && mayAssign,
       close: open && reader.can('CLOSE_SUPPORT_CHAT'),
       reopen: !open && reader.can('CLOSE_SUPPORT_CHAT'),
+      note: reader.can('REPLY_SUPPORT_CHAT'),
     },
     answer: { mode, holderId: holder && !holder.isMe ? holder.id : null },
     backHref: deskHref(null, filters),
     stateHref: deskHref(conversation.id, filters),
     query: deskQuery(filters),
     composer: composerView(conversation, holder, context),
+    noteForm: noteFormView(conversation, context),
   };
 }
 
@@ -129,7 +149,8 @@ function answerMode(open: boolean, holder: Holder | null, reader: Person): Answe
 }
 
 function composerView(conversation: Conversation, holder: Holder | null, context: ThreadContext): ComposerView {
-  const { reader, filters, refused } = context;
+  const { reader, filters } = context;
+  const refused = context.refused?.as === 'answer' ? context.refused : undefined;
   return {
     action: `${DESK}/${conversation.id}/messages${deskQuery(filters)}`,
     conversationId: conversation.id,
@@ -138,7 +159,7 @@ function composerView(conversation: Conversation, holder: Holder | null, context
     maxLength: context.maxMessageLength,
     hint: holder ? 'write' : 'claims',
     text: refused?.text ?? '',
-    sentence: refused?.sentence ?? null,
+    error: refused?.error ?? null,
     pending: {
       id: '',
       conversationId: conversation.id,
@@ -161,14 +182,32 @@ function composerView(conversation: Conversation, holder: Holder | null, context
   };
 }
 
-/** A page of its log, for staff. */
-export function logView(conversation: Conversation, page: LogPage, filters: DeskFilters): LogView {
+function noteFormView(conversation: Conversation, { filters, maxMessageLength, refused }: ThreadContext): NoteFormView {
+  const own = refused?.as === 'note' ? refused : undefined;
+  return {
+    action: `${DESK}/${conversation.id}/notes${deskQuery(filters)}`,
+    maxLength: maxMessageLength,
+    clientId: own?.clientId ?? crypto.randomUUID(),
+    text: own?.text ?? '',
+    error: own?.error ?? null,
+    namesHref: `${DESK}/colleagues`,
+  };
+}
+
+/** A page of its log, for staff; `notes` are those that stand in it. */
+export function logView(
+  conversation: Conversation,
+  page: LogPage,
+  notes: readonly NoteLine[],
+  filters: DeskFilters,
+): LogView {
   const messages = page.items.map((message) => messageView(message, 'staff', conversation));
   const first = messages[0];
   return {
     conversationId: conversation.id,
     audience: 'staff',
-    messages,
+    messages: [...messages, ...notes].sort((a, b) => a.seq - b.seq),
+    item: '/dashboard/_line',
     seen: conversation.userReadSeq,
     readSeq: conversation.staffReadSeq,
     readUrl: `${DESK}/${conversation.id}/read`,
@@ -177,16 +216,22 @@ export function logView(conversation: Conversation, page: LogPage, filters: Desk
   };
 }
 
-/** All of it; `epoch` is today's, `version` was read before the page. */
+/** All of it; `epoch` is today's, the versions of messages and notes were read before the page. */
 export function threadView(
   state: ThreadState,
   log: LogView,
-  { epoch, version }: { readonly epoch: string; readonly version: number },
+  at: { readonly epoch: string; readonly version: number; readonly noteVersion: number; readonly readerId: string },
 ): ThreadView {
+  const rooms = [
+    `conversation_${state.id}@${at.epoch}:${at.version}`,
+    `${staffRoom(state.id)}@${at.epoch}:${at.noteVersion}`,
+    'admin_support',
+    `user_${at.readerId}`,
+  ];
   return {
     ...state,
     log,
-    rooms: `conversation_${state.id}@${epoch}:${version} admin_support`,
+    rooms: rooms.join(' '),
     pollUrl: `${DESK}/${state.id}`,
   };
 }

@@ -3,11 +3,48 @@
  *
  * Owns who may assign, close and reopen, and under which conditions; messaging writes the columns and the lines.
  * Promises that of two agents who act at once one wins and the other is told, and that doing again what is done already
- * changes nothing. Never stores message text and never speaks to a user by itself.
+ * changes nothing; and that a note reaches staff alone: its own table, its own room, no query of the user's side. Never
+ * stores message text and never speaks to a user by itself.
  */
+
+import { ConversationNote, NoteMention } from './notes/conversation-note.entity.ts';
+import { SavedReply } from './saved-replies/saved-reply.entity.ts';
+
 export { assignConversation } from './assign-conversation.ts';
 export { closeConversation } from './close-conversation.ts';
 export { type Colleague, listColleagues } from './colleagues.ts';
 export { type BusinessHours, businessClock } from './hours/business-hours.ts';
 export { contactsFor, type PersonRecord, readPerson } from './read-person.ts';
 export { canReopen, reopenConversation } from './reopen-conversation.ts';
+export { type DeskLive, openDeskLive } from './live/desk-live.ts';
+export { staffRoom } from './live/staff.room.ts';
+export { addNote } from './notes/add-note.ts';
+export {
+  conversationsThatMention,
+  countUnseenMentions,
+  hasUnseenMention,
+  listNoteReaders,
+  markMentionsSeen,
+} from './notes/mentions.ts';
+export { type NoteLine, type NoteView, noteLine, noteView } from './notes/note.view.ts';
+export { lastNoteVersion, readNotes } from './notes/read-notes.ts';
+export type { StaffName } from './notes/stored-note.ts';
+export {
+  AVAILABILITY_CHOICES,
+  type AvailabilityChoice,
+  type AvailableAgent,
+  availableAgents,
+  noteSeen,
+  readAvailability,
+  setAvailability,
+} from './presence/availability.ts';
+export { queueFor } from './queue/queue-position.ts';
+export type { SupportState } from './queue/support-state.ts';
+export { changeSavedReply, createSavedReply, deleteSavedReply } from './saved-replies/change-saved-reply.ts';
+export { conversationNumber, filledReply } from './saved-replies/fill-reply.ts';
+export { findSavedReplies, listSavedReplies, readSavedReply } from './saved-replies/read-saved-replies.ts';
+export type { SavedReply } from './saved-replies/saved-reply.entity.ts';
+export { listDueResponses } from './targets/response-clocks.ts';
+
+/** This wing's tables. */
+export const deskEntities = [ConversationNote, NoteMention, SavedReply];

@@ -15,7 +15,7 @@ import { changeOf, conversationRoom, conversationRoomKind, type MessageChange } 
 import { createFactsMemory } from './conversation-facts.ts';
 import { type ConversationColumns, createConversationReader } from './conversation-reader.ts';
 import { changedFragment, reloadFragment, seenFragment, typingFragment } from './fragments.ts';
-import { personRoom, personRoomKind, SUPPORT_ROOM, staffRoomKind, supportRoomKind } from './other-rooms.ts';
+import { personRoom, personRoomKind, SUPPORT_ROOM, supportRoomKind } from './other-rooms.ts';
 import { type Mark, participantView } from './participants.ts';
 import { createTyping, type Writer } from './typing.ts';
 
@@ -68,7 +68,6 @@ export function openLive(deps: LiveDeps): Live {
   const badges = new Map<string, NodeJS.Timeout>();
   const started = new Set<string>();
 
-  hub.register(staffRoomKind(facts));
   hub.register(conversationRoomKind({ ...broadcasts, database, facts, reader, delivered, heard: noteHeard }));
   hub.register(supportRoomKind());
   hub.register(personRoomKind({ heard: (tenantId, userId) => tellBadge(tenantId, userId) }));

@@ -1,9 +1,7 @@
 import type { Person } from '../../identity/index.ts';
 import type { RoomKind } from '../../platform/realtime/index.ts';
-import { mayRead } from '../conversations/access-conversation.ts';
 import { audienceOf } from '../messages/message.view.ts';
 import { CONVERSATION_ROOM } from './conversation.room.ts';
-import type { FactsMemory } from './conversation-facts.ts';
 
 /** The desk's room: every support conversation of the tenant. No log of its own. */
 export const SUPPORT_ROOM = 'admin_support';
@@ -17,7 +15,6 @@ export function personRoom(userId: string): string {
 }
 
 const UUID = '[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}';
-const STAFF_NAME = new RegExp(`^conversation_(${UUID})_staff$`);
 const PERSON_NAME = new RegExp(`^user_(${UUID})$`);
 
 /** `admin_support`: admins who may see the list. */
@@ -44,22 +41,5 @@ export function personRoomKind(deps: {
       person.id === id ? { audience: audienceOf(person), version: null, state: () => ({ readMarks: [] }) } : null,
     stillAllowed: (person, id) => person.id === id,
     heard: deps.heard,
-  };
-}
-
-/** `conversation_<id>_staff`: what staff say and do among themselves about it. Its log is empty until there are notes. */
-export function staffRoomKind(facts: FactsMemory): RoomKind<Person> {
-  async function mayHear(person: Person, id: string): Promise<boolean> {
-    if (person.side !== 'admin') return false;
-    const found = await facts.find(person.tenantId, id);
-    return found !== null && mayRead(person, found);
-  }
-  return {
-    kind: 'conversation_staff',
-    parse: (name) => STAFF_NAME.exec(name)?.[1] ?? null,
-    open: async (person, id) =>
-      (await mayHear(person, id)) ? { audience: 'staff', version: 0, state: () => ({ readMarks: [] }) } : null,
-    stillAllowed: mayHear,
-    changesAfter: async () => [],
   };
 }
