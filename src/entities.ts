@@ -12,7 +12,6 @@ export const entities = [
   ConversationStart,
   Participant,
   Message,
-  Attachment,
   ...deskEntities,
   AnswerMail,
 ];

@@ -3,7 +3,7 @@ import { apiRoutes, eventRoutes, pageDialect, programDialect, SOCKET_LIMITS, soc
 import { createApp, openAppViews } from './app.ts';
 import { chatRoutes, demoRoutes } from './chat/index.ts';
 import { dashboardRoutes, signInRoutes } from './dashboard/index.ts';
-import { openDesk, openDeskLive } from './desk/index.ts';
+import { openDeskLive } from './desk/index.ts';
 import { identityJobs, identityTasks, openIdentity, seedDemo } from './identity/index.ts';
 import { importsTasks } from './imports/index.ts';
 import { createAppender, type Messaging, openLive } from './messaging/index.ts';
@@ -72,6 +72,8 @@ export async function openModules(deps: ModuleDeps): Promise<Modules> {
   const live = openLive({ hub, database, views, log, timeZone: messaging.timeZone });
   appender.onAppended(live.appended);
   database.onEvent(live.heard);
+  const deskLive = openDeskLive({ hub, database, views, log, timeZone: messaging.timeZone });
+  database.onEvent(deskLive.heard);
   const sockets = { hub, live, messaging, identity, log };
 
   const app = createApp({
@@ -84,10 +86,6 @@ export async function openModules(deps: ModuleDeps): Promise<Modules> {
     sessionCookie: identity.cookie.name,
     onRefused(actor, door) {
       const tenant = { id: actor.tenantId, slug: actor.tenantSlug };
-  const deskLive = openDeskLive({ hub, database, views, log, timeZone: messaging.timeZone });
-  database.onEvent(deskLive.heard);
-  const desk = openDesk({ database, tenancy, people: () => hub.people(), log });
-  database.onEvent(desk.heard);
       void recordRefusal(database, log, tenant, actor, { door, code: 'forbidden' });
     },
     routes: [
@@ -123,6 +121,7 @@ export async function openModules(deps: ModuleDeps): Promise<Modules> {
     async close() {
       await reach.close();
       live.close();
+      deskLive.close();
       await hub.close();
       await Promise.all([identity.close(), tenancy.close()]);
     },
@@ -142,8 +141,6 @@ async function openReach({ config, database, log }: ModuleDeps, parts: Pick<Reac
     if (config.smtpUrl) log.warn({}, 'SMTP_URL is set, but mails need PUBLIC_URL for their links: nobody is mailed');
     return { jobs: [], close: async () => {} };
   }
-      deskLive.close();
-      await desk.close();
   const mail = openMailTransport({ smtpUrl: config.smtpUrl, ownHost: publicUrl.hostname });
   const reach: Reach = { ...parts, mail, publicUrl, log };
   const effect = answerMailEffect(reach);

@@ -29,22 +29,10 @@ export {
 export { type NoteLine, type NoteView, noteLine, noteView } from './notes/note.view.ts';
 export { lastNoteVersion, readNotes } from './notes/read-notes.ts';
 export type { StaffName } from './notes/stored-note.ts';
-export {
-  AVAILABILITY_CHOICES,
-  type AvailabilityChoice,
-  type AvailableAgent,
-  availableAgents,
-  noteSeen,
-  readAvailability,
-  setAvailability,
-} from './presence/availability.ts';
-export { queueFor } from './queue/queue-position.ts';
-export type { SupportState } from './queue/support-state.ts';
 export { changeSavedReply, createSavedReply, deleteSavedReply } from './saved-replies/change-saved-reply.ts';
 export { conversationNumber, filledReply } from './saved-replies/fill-reply.ts';
 export { findSavedReplies, listSavedReplies, readSavedReply } from './saved-replies/read-saved-replies.ts';
 export type { SavedReply } from './saved-replies/saved-reply.entity.ts';
-export { listDueResponses } from './targets/response-clocks.ts';
 
 /** This wing's tables. */
 export const deskEntities = [ConversationNote, NoteMention, SavedReply];
