@@ -125,6 +125,23 @@ describe('the handshake', () => {
     await Promise.all([...sockets, again].map((socket) => socket.close()));
   });
 
+  it('takes few sockets at once that say nothing of who they are', async () => {
+    const crowd = Array.from({ length: 40 }, () => {
+      const socket = knock(node, '/ws', { headers: { origin: node.base } });
+      socket.ws.once('open', () => socket.ws.pause());
+      return socket;
+    });
+    const early = crowd.map((socket) =>
+      Promise.race([outcomeOf(socket, 60_000), once(socket.ws, 'open').then(() => 'open')]),
+    );
+    const refused = (await Promise.all(early)).filter((outcome) => outcome === 429);
+    expect(refused.length).toBeGreaterThanOrEqual(20);
+    const known = await program(node, rahim);
+    await known.close();
+    for (const socket of crowd) socket.ws.resume();
+    await Promise.all(crowd.map((socket) => socket.closed));
+  });
+
   it('closes nobody-is-signed-in sockets soon, also when the other side does not answer', async () => {
     const socket = knock(node, '/ws', { headers: { origin: node.base } });
     await once(socket.ws, 'open');

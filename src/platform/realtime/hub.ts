@@ -360,12 +360,11 @@ export class Hub {
     }
   }
 
-  /** Closes every connection with 1012 and takes no more. */
+  /** Closes every connection with 1012 and takes no more. Hints still leave, for requests that are under way. */
   async drain(): Promise<void> {
     this.#isDraining = true;
     for (const connection of [...this.#connections.keys()]) connection.close(1012);
     for (let waited = 0; waited < 1_500 && this.#connections.size > 0; waited += 50) await sleep(50);
-    await this.close();
   }
 
   /** Stops sweeping and listening; connections are left alone. */

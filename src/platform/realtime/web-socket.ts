@@ -84,18 +84,22 @@ export function serveWebSockets(deps: WebSocketDeps): { close(): void } {
   function onUpgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
     socket.on('error', () => {});
     const address = gate.clientAddress(request);
-    const refusal = refusalOf(request) ?? crowdOf(address);
+    const isUnknown = gate.credentialOf(request) === null;
+    const refusal = refusalOf(request) ?? crowdOf(address, isUnknown);
     if (refusal !== null) {
       refuse(socket, refusal);
       return;
     }
     socket.once('close', () => byAddress.free(address));
-    void admit(request, socket, head).finally(() => unknownByAddress.free(address));
+    void admit(request, socket, head).finally(() => {
+      if (isUnknown) unknownByAddress.free(address);
+    });
   }
 
   /** Counts the socket, or gives the status with which too many of one address are turned away. */
-  function crowdOf(address: string): number | null {
+  function crowdOf(address: string, isUnknown: boolean): number | null {
     if (!byAddress.take(address, limits?.perAddress ?? Number.POSITIVE_INFINITY)) return 429;
+    if (!isUnknown) return null;
     if (unknownByAddress.take(address, limits?.unknownPerAddress ?? Number.POSITIVE_INFINITY)) return null;
     byAddress.free(address);
     return 429;
