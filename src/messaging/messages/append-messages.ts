@@ -219,9 +219,14 @@ function isTransient(error: unknown): boolean {
   return error instanceof Error && /Connection terminated|connection.*timeout/i.test(error.message);
 }
 
+/** The database did not answer at all: nobody knows what was stored, and asking again at once would wait as long again. */
+function isSilence(error: unknown): boolean {
+  return error instanceof Error && error.message === 'Query read timeout';
+}
+
 function asUnavailable(error: unknown): Error {
   const code = codeOf(error);
-  if (isTransient(error) || code === '55P03' || code === '57014' || code === '53300') {
+  if (isTransient(error) || isSilence(error) || code === '55P03' || code === '57014' || code === '53300') {
     return new Unavailable(2, 'unavailable', 'The message could not be stored right now. Send it again.');
   }
   return error instanceof Error ? error : new Error('append failed');

@@ -82,6 +82,8 @@ function poolOptions(url: string, role: string, statementTimeoutMs = STATEMENT_T
     connectionString: url,
     options: `-c role=${role} -c statement_timeout=${statementTimeoutMs} -c idle_in_transaction_session_timeout=10000 -c timezone=UTC`,
     connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
+    // a server that went silent does not time out for us
+    ...(statementTimeoutMs > 0 ? { query_timeout: statementTimeoutMs } : {}),
     idleTimeoutMillis: 60_000,
     keepAlive: true,
   };

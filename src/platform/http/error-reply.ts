@@ -110,7 +110,9 @@ function isDatabaseAway(error: unknown): boolean {
     error,
     (one) =>
       AWAY_CODES.test(codeOf(one)) ||
-      /timeout exceeded when trying to connect|Connection terminated|Cannot use a pool after/.test(one.message),
+      /timeout exceeded when trying to connect|Query read timeout|Connection terminated|Cannot use a pool after/.test(
+        one.message,
+      ),
   );
 }
 

@@ -1,14 +1,19 @@
 import type { Server, ServerResponse } from 'node:http';
+import type { Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { StartError } from '../config/index.ts';
+
+/** Who keeps a connection and does not use it for this long loses it. */
+const FAREWELL_MS = 1_000;
 
 /** A server that listens. */
 interface Listening {
   /** `http://HOST:PORT` as it came to be, e.g. with the port that was free. */
   readonly url: string;
   /**
-   * Waits for the requests under way, `graceMs` at most, and answers others until then (503 from `/readyz`); then takes
-   * no connection any more.
+   * Waits for the requests under way, `graceMs` at most, and answers others until then (503 from `/readyz`); then for
+   * connections that are kept alive, a second at most, so that whoever uses one is told to go by an answer and not by
+   * a cut. Then takes no connection any more.
    */
   close(graceMs: number): Promise<void>;
 }
@@ -19,6 +24,7 @@ interface Listening {
  */
 export async function listen(server: Server, where: { host: string; port: number }): Promise<Listening> {
   const underWay = trackRequests(server);
+  const keptAlive = trackKeptAlive(server);
   await new Promise<void>((resolve, reject) => {
     server.once('error', (error) => reject(explain(error, where)));
     server.listen(where.port, where.host, resolve);
@@ -35,11 +41,26 @@ export async function listen(server: Server, where: { host: string; port: number
       // A connection that is kept alive would wait for a next request: it ends with the present one.
       server.prependListener('request', (_request, response) => announceClose(response));
       while ([...begun].some((response) => underWay.has(response)) && Date.now() < deadline) await sleep(20);
+      const farewell = Math.min(deadline, Date.now() + FAREWELL_MS);
+      while (keptAlive.size > 0 && Date.now() < farewell) await sleep(20);
       server.close();
       while (underWay.size > 0 && Date.now() < deadline) await sleep(20);
       server.closeAllConnections();
     },
   };
+}
+
+/** Connections that have been answered and may be used again. Upgraded sockets are not among them. */
+function trackKeptAlive(server: Server): ReadonlySet<Socket> {
+  const keptAlive = new Set<Socket>();
+  server.prependListener('request', ({ socket }, response) => {
+    if (keptAlive.has(socket)) return;
+    response.once('finish', () => {
+      if (!socket.destroyed) keptAlive.add(socket);
+    });
+    socket.once('close', () => keptAlive.delete(socket));
+  });
+  return keptAlive;
 }
 
 /** The answers that are not complete yet. Upgraded sockets are not among them. */
