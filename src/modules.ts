@@ -1,12 +1,27 @@
 import type { Server } from 'node:http';
-import { apiRoutes, eventRoutes, pageDialect, programDialect, SOCKET_LIMITS, socketGate } from './api/index.ts';
+import {
+  apiRoutes,
+  eventRoutes,
+  fileRoutes,
+  pageDialect,
+  programDialect,
+  SOCKET_LIMITS,
+  socketGate,
+} from './api/index.ts';
 import { createApp, openAppViews } from './app.ts';
 import { chatRoutes, demoRoutes } from './chat/index.ts';
 import { dashboardRoutes, signInRoutes } from './dashboard/index.ts';
-import { openDeskLive } from './desk/index.ts';
+import { openDesk, openDeskLive } from './desk/index.ts';
 import { identityJobs, identityTasks, openIdentity, seedDemo } from './identity/index.ts';
 import { importsTasks } from './imports/index.ts';
-import { createAppender, type Messaging, openLive } from './messaging/index.ts';
+import {
+  attachmentJobs,
+  attachmentsCheckTask,
+  createAppender,
+  type Messaging,
+  openFiles,
+  openLive,
+} from './messaging/index.ts';
 import type { ReadyConfig } from './platform/config/index.ts';
 import type { Database, Log } from './platform/database/index.ts';
 import { createHttpServer, createMetrics, type Route } from './platform/http/index.ts';
@@ -15,13 +30,14 @@ import { openMailTransport } from './platform/outbound/index.ts';
 import {
   type Backplane,
   Hub,
+  measureHub,
   openPostgresBackplane,
   openRedisBackplane,
   type RoomKind,
   serveWebSockets,
 } from './platform/realtime/index.ts';
 import { answerMailEffect, type Reach, reachJobs } from './reach/index.ts';
-import { openTenancy, recordRefusal } from './tenancy/index.ts';
+import { auditJobs, openTenancy, recordRefusal, tenancyTasks } from './tenancy/index.ts';
 
 /** What the wings are made from. */
 export interface ModuleDeps {
@@ -49,7 +65,7 @@ export interface Modules {
 }
 
 /** `npm run task` knows these. */
-export const tasks: readonly Task[] = [...identityTasks, ...importsTasks];
+export const tasks: readonly Task[] = [...tenancyTasks, ...identityTasks, attachmentsCheckTask, ...importsTasks];
 
 /** Composition root: makes every wing's routes, event handlers, rooms and jobs, in the order of the house. */
 export async function openModules(deps: ModuleDeps): Promise<Modules> {
@@ -57,9 +73,11 @@ export async function openModules(deps: ModuleDeps): Promise<Modules> {
   const tenancy = await openTenancy({ database, log });
   const identity = await openIdentity({ database, tenancy, log, config });
   const appender = createAppender({ database, log });
+  const files = await openFiles({ config, log, clock: () => Date.now() });
   const messaging: Messaging = {
     database,
     appender,
+    files,
     settings: (tenantId) => tenancy.supportSettings(tenantId),
     limits: config.limits,
     timeZone: (tenantId) => tenancy.tenant(tenantId).timeZone,
@@ -69,11 +87,15 @@ export async function openModules(deps: ModuleDeps): Promise<Modules> {
   const epoch = await readEpoch(database);
   const backplane = deps.backplane ?? openBackplane(deps);
   const hub = new Hub({ epoch, backplane, access: identity, log });
-  const live = openLive({ hub, database, views, log, timeZone: messaging.timeZone });
+  const metrics = createMetrics({ processMetrics: true });
+  measureHub(metrics.registry, hub, backplane);
+  const live = openLive({ hub, database, views, log, timeZone: messaging.timeZone, links: files.links });
   appender.onAppended(live.appended);
   database.onEvent(live.heard);
   const deskLive = openDeskLive({ hub, database, views, log, timeZone: messaging.timeZone });
   database.onEvent(deskLive.heard);
+  const desk = openDesk({ database, tenancy, people: () => hub.people(), log });
+  database.onEvent(desk.heard);
   const sockets = { hub, live, messaging, identity, log };
 
   const app = createApp({
@@ -81,7 +103,7 @@ export async function openModules(deps: ModuleDeps): Promise<Modules> {
     log,
     database,
     views,
-    metrics: createMetrics({ processMetrics: true }),
+    metrics,
     authenticate: (token) => identity.authenticate(token),
     sessionCookie: identity.cookie.name,
     onRefused(actor, door) {
@@ -89,7 +111,8 @@ export async function openModules(deps: ModuleDeps): Promise<Modules> {
       void recordRefusal(database, log, tenant, actor, { door, code: 'forbidden' });
     },
     routes: [
-      ...apiRoutes({ messaging, tenancy, identity }),
+      ...apiRoutes({ messaging, tenancy, identity, desk }),
+      ...fileRoutes({ messaging, filesUrl: config.filesUrl }),
       ...eventRoutes({ ...sockets, config }),
       ...signInRoutes({ identity, tenancy, views, config }),
       ...(config.demo ? demoRoutes({ views }) : []),
@@ -110,7 +133,13 @@ export async function openModules(deps: ModuleDeps): Promise<Modules> {
   });
   return {
     server,
-    jobs: [...identityJobs, ...reach.jobs],
+    jobs: [
+      ...auditJobs({ tenancy, secretKey: config.secretKey, dataDir: config.dataDir }),
+      ...identityJobs,
+      ...desk.jobs,
+      ...attachmentJobs({ files }),
+      ...reach.jobs,
+    ],
     routes: app.routes,
     rooms: hub.kinds,
     setReadiness: (reason) => app.readiness.set(reason),
@@ -122,6 +151,7 @@ export async function openModules(deps: ModuleDeps): Promise<Modules> {
       await reach.close();
       live.close();
       deskLive.close();
+      await desk.close();
       await hub.close();
       await Promise.all([identity.close(), tenancy.close()]);
     },

@@ -9,11 +9,13 @@ export { signInRoutes } from './sign-in.routes.ts';
 
 import type { Person } from '../identity/index.ts';
 import type { Route } from '../platform/http/index.ts';
+import { auditRoutes } from './audit.routes.ts';
 import type { DashboardDeps } from './dashboard-deps.ts';
 import { deskRoutes } from './desk.routes.ts';
 import { deskActionRoutes } from './desk-actions.routes.ts';
 import { noteRoutes } from './notes.routes.ts';
 import { profileRoutes } from './profile.routes.ts';
+import { savedReplyRoutes } from './saved-replies.routes.ts';
 import { settingsRoutes } from './settings.routes.ts';
 
 /** The doors of the desk and the profiles; signing in has its own (`signInRoutes`). */
@@ -22,7 +24,9 @@ export function dashboardRoutes(deps: DashboardDeps): Route<Person>[] {
     ...deskRoutes(deps),
     ...deskActionRoutes(deps),
     ...noteRoutes(deps),
+    ...savedReplyRoutes(deps),
     ...profileRoutes(deps),
     ...settingsRoutes(deps),
+    ...auditRoutes(deps),
   ];
 }

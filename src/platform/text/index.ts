@@ -3,6 +3,7 @@
  * language and zone. Pure functions; promises that what leaves `richText` and `escapeHtml` is safe inside a page.
  * Never reads a clock (but `newId`, whose time is only for locality) and never touches the database.
  */
+export { csvLine } from './csv.ts';
 export { escapeHtml, type SafeHtml } from './escape.ts';
 export { createFormats, type Formats } from './formats.ts';
 export { newId } from './ids.ts';
