@@ -10,5 +10,6 @@ export {
   openDurableQueue,
   type QueueTiming,
 } from './durable-queue.ts';
-export { type Job, startJobs } from './jobs.ts';
+export { type JobRun, listJobRuns } from './job-runs.ts';
+export { type Job, type JobCounts, startJobs } from './jobs.ts';
 export { listTasks, runTask, type Task, type TaskContext } from './tasks.ts';

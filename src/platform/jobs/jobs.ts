@@ -1,6 +1,11 @@
+import { hostname } from 'node:os';
 import cron from 'node-cron';
 import type pg from 'pg';
 import type { Database, Log } from '../database/index.ts';
+import { beginJobRun, type JobRunEnd } from './job-runs.ts';
+
+/** What a run did, by name, e.g. `{closed: 3}`; for the run log. */
+export type JobCounts = Record<string, number>;
 
 /** Timed work. It may run twice for one tick (a node that loses the lead finishes what it began): make it repeatable. */
 export interface Job {
@@ -8,14 +13,15 @@ export interface Job {
   readonly name: string;
   /** Cron expression in UTC, with seconds first when it has six fields. */
   readonly schedule: string;
-  run(context: JobContext): Promise<void>;
+  /** Resolves to what it counted (`JobCounts`), for the run log, or to anything else. */
+  run(context: JobContext): Promise<unknown>;
 }
 
 /** What a job is given. It opens a scope per tenant itself, or calls a named cross-tenant function. */
 interface JobContext {
   readonly database: Database;
   readonly log: Log;
-  /** When the run began. */
+  /** When the run began, by the database's clock: those of nodes may differ. */
   readonly now: Date;
 }
 
@@ -37,12 +43,25 @@ const LEADER_LOCK = [7256, 1] as const;
 export function startJobs(jobs: readonly Job[], { database, log }: Pick<JobContext, 'database' | 'log'>): JobRunner {
   const leadership = makeLeadership(database.systemPool);
   const underWay = new Set<Promise<void>>();
+  const node = `${hostname()}:${process.pid}`;
 
   async function run(job: Job): Promise<void> {
     try {
-      await job.run({ database, log, now: new Date() });
+      await runLogged(job);
     } catch (error) {
       log.error({ err: error, job: job.name }, 'job failed');
+    }
+  }
+
+  /** Every run stands in the run log, those that fail too. */
+  async function runLogged(job: Job): Promise<void> {
+    const { startedAt, end } = await beginJobRun(database, job.name, node);
+    try {
+      const counts = await job.run({ database, log, now: startedAt });
+      await end({ outcome: 'done', counts: isCounts(counts) ? counts : null });
+    } catch (error) {
+      await end(failure(error)).catch(() => {}); // why it failed matters more than that it could not be written down
+      throw error;
     }
   }
 
@@ -59,7 +78,7 @@ export function startJobs(jobs: readonly Job[], { database, log }: Pick<JobConte
     async runNow(name) {
       const job = jobs.find((one) => one.name === name);
       if (!job) throw new Error(`There is no job ${name}.`);
-      await job.run({ database, log, now: new Date() });
+      await runLogged(job);
     },
     async stop() {
       await Promise.all(table.map((task) => task.destroy()));
@@ -67,6 +86,16 @@ export function startJobs(jobs: readonly Job[], { database, log }: Pick<JobConte
       leadership.giveUp();
     },
   };
+}
+
+function isCounts(value: unknown): value is JobCounts {
+  return typeof value === 'object' && value !== null && Object.values(value).every((one) => typeof one === 'number');
+}
+
+/** Never the error's text: it may hold what people wrote. */
+function failure(error: unknown): JobRunEnd {
+  const code = error instanceof Error ? ('code' in error ? String(error.code) : error.name) : 'unknown';
+  return { outcome: 'failed', errorCode: code.slice(0, 100) };
 }
 
 /** Asks for the leader lock when it is not ours yet, and keeps it on a connection of its own. */
