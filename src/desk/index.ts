@@ -11,11 +11,13 @@ import { ConversationNote, NoteMention } from './notes/conversation-note.entity.
 import { SavedReply } from './saved-replies/saved-reply.entity.ts';
 
 export { assignConversation } from './assign-conversation.ts';
+export { type AgentChoice, type AssignMode, type ConsideredAgent, chooseAgent } from './assignment/choose-agent.ts';
+export { type ExplainedDecision, explainAssignment } from './assignment/explain-assignment.ts';
 export { closeConversation } from './close-conversation.ts';
 export { type Colleague, listColleagues } from './colleagues.ts';
+export { type Desk, openDesk } from './desk.ts';
+export type { DeskEvent } from './events.ts';
 export { type BusinessHours, businessClock } from './hours/business-hours.ts';
-export { contactsFor, type PersonRecord, readPerson } from './read-person.ts';
-export { canReopen, reopenConversation } from './reopen-conversation.ts';
 export { type DeskLive, openDeskLive } from './live/desk-live.ts';
 export { staffRoom } from './live/staff.room.ts';
 export { addNote } from './notes/add-note.ts';
@@ -29,10 +31,24 @@ export {
 export { type NoteLine, type NoteView, noteLine, noteView } from './notes/note.view.ts';
 export { lastNoteVersion, readNotes } from './notes/read-notes.ts';
 export type { StaffName } from './notes/stored-note.ts';
+export {
+  AVAILABILITY_CHOICES,
+  type AvailabilityChoice,
+  type AvailableAgent,
+  availableAgents,
+  noteSeen,
+  readAvailability,
+  setAvailability,
+} from './presence/availability.ts';
+export { queueFor } from './queue/queue-position.ts';
+export type { SupportState } from './queue/support-state.ts';
+export { contactsFor, type PersonRecord, readPerson } from './read-person.ts';
+export { canReopen, reopenConversation } from './reopen-conversation.ts';
 export { changeSavedReply, createSavedReply, deleteSavedReply } from './saved-replies/change-saved-reply.ts';
 export { conversationNumber, filledReply } from './saved-replies/fill-reply.ts';
 export { findSavedReplies, listSavedReplies, readSavedReply } from './saved-replies/read-saved-replies.ts';
 export type { SavedReply } from './saved-replies/saved-reply.entity.ts';
+export { listDueResponses } from './targets/response-clocks.ts';
 
 /** This wing's tables. */
 export const deskEntities = [ConversationNote, NoteMention, SavedReply];

@@ -24,6 +24,14 @@ export async function accessConversation(
   return conversation;
 }
 
+/**
+ * A conversation of the scope's tenant, locked until commit, for jobs: nobody is asked for rights, because nobody acts.
+ * Inside `transact()` only; null when it is not there.
+ */
+export async function lockConversation(scope: Scope, id: string): Promise<Conversation | null> {
+  return scope.em.findOne(Conversation, { id }, { lockMode: LockMode.PESSIMISTIC_WRITE, refresh: true });
+}
+
 /** Whether this person may read the conversation; for rooms, which ask again at delivery. */
 export function mayRead(person: Person, conversation: Pick<Conversation, 'kind' | 'tenantId' | 'openedBy'>): boolean {
   if (conversation.tenantId !== person.tenantId) return false;

@@ -15,9 +15,14 @@ export interface Assignee {
 
 /**
  * Hands a locked, open conversation to an admin, or to nobody (null). Writes the line `assigned`, `transferred` or
- * `released`, the audit entry and who takes part. Whether the actor may do so is the caller's question.
+ * `released`, the audit entry and who takes part. Whether the actor may do so is the caller's question; `system` is the
+ * actor of jobs.
  */
-export async function assignTo(scope: Scope<Person>, conversation: Conversation, to: Assignee | null): Promise<void> {
+export async function assignTo(
+  scope: Scope<Person | Actor>,
+  conversation: Conversation,
+  to: Assignee | null,
+): Promise<void> {
   const from = conversation.assignedAdminId ?? null;
   const event = to === null ? 'released' : from === null ? 'assigned' : 'transferred';
   await update(scope, conversation, { assignedAdminId: to?.id ?? null });
@@ -49,6 +54,18 @@ export async function close(scope: Scope<Person | Actor>, conversation: Conversa
   });
 }
 
+/**
+ * Says in a locked, open conversation that it will close by itself at that time unless somebody writes. Returns the
+ * line's place: while it is the last one, nothing has happened since.
+ */
+export async function announceClosing(
+  scope: Scope<Person | Actor>,
+  conversation: Conversation,
+  closesAt: Date,
+): Promise<number> {
+  return line(scope, conversation, 'closing_soon', { closesAt: closesAt.toISOString() });
+}
+
 /** Opens a locked, closed conversation again; the one who held it still does. */
 export async function reopen(scope: Scope<Person>, conversation: Conversation): Promise<void> {
   await update(scope, conversation, { status: 'open', closedAt: null, closedBy: null });
@@ -71,13 +88,15 @@ async function update(scope: Scope, conversation: Conversation, columns: StateCo
   await scope.em.nativeUpdate(Conversation, { id: conversation.id }, { ...columns, updatedAt: scope.now });
 }
 
-/** A line says what happened and who did it, by data; views make the sentence. Users never get the ids. */
+/**
+ * A line says what happened and who did it, by data; views make the sentence. Users never get the ids. Returns its place.
+ */
 async function line(
   scope: Scope<Actor & Partial<Person>>,
   conversation: Conversation,
   event: string,
   data: Record<string, unknown>,
-): Promise<void> {
+): Promise<number> {
   const id = newId();
   const { actor } = scope;
   const [outcome] = await appendInTransaction(scope, [
@@ -96,4 +115,5 @@ async function line(
   if (outcome?.verdict !== 'new') throw new Error(`a system line was not stored: ${outcome?.verdict}`);
   tell(scope, { type: 'messages:appended', tenantId: scope.tenant.id, messages: [outcome.message] });
   tell(scope, { type: 'conversation:state', tenantId: scope.tenant.id, conversationId: conversation.id });
+  return outcome.message.seq;
 }
