@@ -85,7 +85,7 @@ safego.behaviour('live', (live) => {
     unplug();
     line.textContent = words;
     line.hidden = isQuiet && words === line.dataset.refused;
-    safego.tell('live:ended');
+    safego.tell(words === line.dataset.signedOut ? 'live:signed-out' : 'live:refused');
   }
 
   function poll() {

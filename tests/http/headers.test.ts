@@ -64,7 +64,11 @@ describe('headers of every answer (T-DP1, T-DP2)', () => {
     for (const reply of [whole, piece]) {
       expect(reply.headers.get('vary')).toContain('HX-Request, HX-Request-Type');
       expect(reply.headers.get('cache-control')).toBe('no-store');
+      expect(reply.headers.get('x-content-type-options')).toBe('nosniff');
+      expect(reply.headers.get('cross-origin-resource-policy')).toBe('same-origin');
     }
+    // should it ever be opened as a document, it may do nothing
+    expect(piece.headers.get('content-security-policy')).toBe(DATA_POLICY);
     // the same rights: who may not see the page may not see its piece
     expect((await fetch(`${app.url}/notes/list`, { headers: { 'hx-request': 'true' } })).status).toBe(401);
   });

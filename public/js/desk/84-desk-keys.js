@@ -34,6 +34,13 @@
     document.getElementById(id)?.focus();
   }
 
+  /** As if it had been typed into the field. */
+  function openReplies() {
+    write('answer', 'body');
+    const field = document.getElementById('body');
+    if (field) safego.putText(field, field.selectionStart, /\S$/.test(field.value) ? ' /' : '/');
+  }
+
   const actions = {
     j: () => step(1),
     k: () => step(-1),
@@ -42,6 +49,7 @@
     e: () => press('e'),
     r: () => write('answer', 'body'),
     n: () => write('note', 'note'),
+    '/': openReplies,
     '?': () => document.getElementById('keys')?.showModal(),
   };
 

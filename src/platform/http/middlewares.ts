@@ -87,6 +87,8 @@ export function refuseStrangeMethods(): Middleware {
   };
 }
 
+/** At the root, because it looks after all pages. */
+const SERVICE_WORKER = '/sw.js';
 const FOREVER = 'public, max-age=31536000, immutable';
 const AN_HOUR = 'public, max-age=3600';
 
@@ -101,7 +103,8 @@ export function serveAssets(assets: Assets, heads: HeadTemplates): Middleware {
     }
     exchange.name = 'asset';
     if (ctx.method !== 'GET' && ctx.method !== 'HEAD') throw new MethodNotAllowed('GET, HEAD');
-    const head = [...heads.asset, 'X-Request-Id', exchange.id, 'ETag', asset.etag, 'Vary', 'Accept-Encoding'];
+    const common = ctx.path === SERVICE_WORKER ? heads.worker : heads.asset;
+    const head = [...common, 'X-Request-Id', exchange.id, 'ETag', asset.etag, 'Vary', 'Accept-Encoding'];
     head.push('Cache-Control', asset.immutable ? FOREVER : AN_HOUR);
     ctx.respond = false;
     const { res, req } = ctx;

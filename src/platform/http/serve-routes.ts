@@ -81,7 +81,8 @@ export function serveRoutes(options: ServeOptions): Middleware {
 
     const input = await readInput(ctx, options, door, found.values, person, exchange.id);
     const reply = await callHandler(options, door, person, input);
-    await sendReply(ctx, forHtmx(reply, input.isFragment), [...heads[route.face], 'X-Request-Id', exchange.id]);
+    const head = input.isFragment && route.face === 'page' ? heads.fragment : heads[route.face];
+    await sendReply(ctx, forHtmx(reply, input.isFragment), [...head, 'X-Request-Id', exchange.id]);
   };
 }
 

@@ -103,7 +103,8 @@ export async function openAssets({ folder, scripts = HTMX_SCRIPTS, quality = BES
 
   const files = filesBelow(folder);
   for (const file of files.filter((name) => !/^(css|js)\//.test(name))) {
-    urls.set(file, add(file, readFileSync(join(folder, file))));
+    const body = readFileSync(join(folder, file));
+    urls.set(file, add(file, file.endsWith('.js') ? Buffer.from(withoutComments(body.toString())) : body));
   }
   const sides = new Set([SHARED, ...files.flatMap((file) => /^(?:css|js)\/([\w-]+)\//.exec(file)?.[1] ?? [])]);
   for (const side of sides) {
