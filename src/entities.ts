@@ -1,6 +1,6 @@
 import { deskEntities } from './desk/index.ts';
 import { identityEntities } from './identity/index.ts';
-import { Conversation, ConversationStart, Message, Participant } from './messaging/index.ts';
+import { Attachment, Conversation, ConversationStart, Message, Participant } from './messaging/index.ts';
 import { AnswerMail } from './reach/index.ts';
 import { tenancyEntities } from './tenancy/index.ts';
 
@@ -12,6 +12,7 @@ export const entities = [
   ConversationStart,
   Participant,
   Message,
+  Attachment,
   ...deskEntities,
   AnswerMail,
 ];

@@ -39,7 +39,9 @@ export function conversationRoutes({ messaging }: { readonly messaging: Messagin
       async handle(scope: Scope<Person>, { body }) {
         const started = await startConversation(scope, messaging, body);
         const conversation = await conversationFor(scope, started.conversation);
-        const message = started.message && messageView(started.message, audienceOf(scope.actor), started.conversation);
+        const message =
+          started.message &&
+          messageView(started.message, audienceOf(scope.actor), started.conversation, messaging.files.links);
         return reply(StartReply, { conversation, ...(message ? { message } : {}) }, started.created ? 201 : 200);
       },
     }),

@@ -10,6 +10,8 @@ import type { Messaging } from '../messaging/index.ts';
 import type { Route } from '../platform/http/index.ts';
 import type { Tenancy } from '../tenancy/index.ts';
 import { conversationRoutes } from './conversations.routes.ts';
+import { assignmentRoutes } from './assignment.routes.ts';
+import { attachmentRoutes } from './attachments.routes.ts';
 import { deskRoutes } from './desk.routes.ts';
 import { messageRoutes } from './messages.routes.ts';
 import { openApiRoutes } from './openapi.routes.ts';
@@ -20,6 +22,7 @@ import { noteRoutes } from './notes.routes.ts';
 export { type EventDeps, eventRoutes } from './events.routes.ts';
 export { pageDialect } from './page-socket.ts';
 export { programDialect } from './program-socket.ts';
+export { fileRoutes } from './files.routes.ts';
 export { SOCKET_LIMITS, type SocketDeps, socketGate } from './socket-doors.ts';
 
 /** What the JSON routes are made from. */
@@ -38,6 +41,7 @@ export function apiRoutes(deps: ApiDeps): Route[] {
     ...deskRoutes(deps),
     ...settingsRoutes(deps),
   ];
+    ...attachmentRoutes(deps),
   return [...routes, ...openApiRoutes({ routes: () => routes })];
 }
     ...assignmentRoutes(),

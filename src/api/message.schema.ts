@@ -1,4 +1,6 @@
 import { z } from 'zod';
+import { MAX_ATTACHMENTS } from '../messaging/index.ts';
+import { Attachment } from './attachment.schema.ts';
 import { Cursor, Limit, listOf, QueryNumber, Time, Uuid } from './fields.schema.ts';
 
 /** Text of a message; its rules (length in characters, NUL, surrogates) are those of every door, so not told here. */
@@ -17,7 +19,7 @@ export const Message = z
     event: z.string().nullable(),
     data: z.record(z.string(), z.unknown()).nullable(),
     body: z.string().nullable(),
-    attachments: z.array(z.strictObject({ id: Uuid })).readonly(),
+    attachments: z.array(Attachment).readonly(),
     replyToId: Uuid.nullable(),
     read: z.boolean(),
     clientId: Uuid,
@@ -35,9 +37,10 @@ export const MessageListReply = listOf(Message);
 
 /** Body of a new message. */
 export const MessageBody = z.strictObject({
-  body: MessageText,
+  /** May be left out when there are attachments. */
+  body: MessageText.optional(),
   clientId: Uuid,
-  attachmentIds: z.array(Uuid).max(0, 'not_yet').optional(),
+  attachmentIds: z.array(Uuid).max(MAX_ATTACHMENTS).optional(),
   replyToId: Uuid.nullish(),
   takeOver: z.boolean().optional(),
 });

@@ -18,6 +18,7 @@ import { EditBody, MessageBody, MessageListQuery, MessageListReply, MessageReply
 
 /** The messages of a conversation, as both sides reach them. */
 export function messageRoutes({ messaging }: { readonly messaging: Messaging }): Route[] {
+  const { links } = messaging.files;
   return [
     route({
       name: 'api.messages.list',
@@ -35,7 +36,7 @@ export function messageRoutes({ messaging }: { readonly messaging: Messaging }):
         const page = await readLog(scope, conversation.id, window, query.limit);
         const audience = audienceOf(scope.actor);
         return reply(MessageListReply, {
-          items: page.items.map((one) => messageView(one, audience, conversation)),
+          items: page.items.map((one) => messageView(one, audience, conversation, links)),
           nextCursor: nextCursor(window, page),
         });
       },
@@ -53,10 +54,14 @@ export function messageRoutes({ messaging }: { readonly messaging: Messaging }):
       reply: MessageReply,
       summary: 'Sends a message: 201, or 200 with the stored one when it repeats an earlier send.',
       async handle(scope: Scope<Person>, { params, body }) {
-        const { message, isNew, marks } = await postMessage(scope, messaging, { ...body, conversationId: params.id });
+        const { message, isNew, marks } = await postMessage(scope, messaging, {
+          ...body,
+          body: body.body ?? '',
+          conversationId: params.id,
+        });
         return reply(
           MessageReply,
-          { message: messageView(message, audienceOf(scope.actor), marks) },
+          { message: messageView(message, audienceOf(scope.actor), marks, links) },
           isNew ? 201 : 200,
         );
       },
@@ -74,7 +79,9 @@ export function messageRoutes({ messaging }: { readonly messaging: Messaging }):
       async handle(scope: Scope<Person>, { params, body }) {
         const { id: conversationId, messageId } = params;
         const own = await editMessage(scope, messaging, { conversationId, messageId, body: body.body });
-        return reply(MessageReply, { message: messageView(own.message, audienceOf(scope.actor), own.conversation) });
+        return reply(MessageReply, {
+          message: messageView(own.message, audienceOf(scope.actor), own.conversation, links),
+        });
       },
     }),
     route({
@@ -88,7 +95,9 @@ export function messageRoutes({ messaging }: { readonly messaging: Messaging }):
       summary: "Takes the text of one's own message away; its place stays.",
       async handle(scope: Scope<Person>, { params }) {
         const own = await deleteMessage(scope, { conversationId: params.id, messageId: params.messageId });
-        return reply(MessageReply, { message: messageView(own.message, audienceOf(scope.actor), own.conversation) });
+        return reply(MessageReply, {
+          message: messageView(own.message, audienceOf(scope.actor), own.conversation, links),
+        });
       },
     }),
     // each keeps its own input types; together they are doors

@@ -86,7 +86,7 @@ function openProgramSocket(deps: SocketDeps, connection: SocketConnection): (tex
         takeOver,
         connectionId: connection.id,
       });
-      const view = JSON.stringify(messageView(message, audienceOf(person), marks));
+      const view = JSON.stringify(messageView(message, audienceOf(person), marks, messaging.files.links));
       return `{"type":"message:ack",${refText(ref)}"clientId":"${clientId}","message":${view}}`;
     } catch (error) {
       return errorText(deps, error, { ref, clientId });

@@ -6,8 +6,18 @@
  * alone, never knows about agents' queues, notes or pages, and never tells anybody before the commit.
  */
 
-export { accessConversation, findOpenConversation } from './conversations/access-conversation.ts';
-export { assignTo, close, reopen } from './conversations/change-state.ts';
+export { Attachment } from './attachments/attachment.entity.ts';
+export { type AttachmentView, attachmentView } from './attachments/attachment.view.ts';
+export { attachmentsCheckTask } from './attachments/check-attachments.task.ts';
+export { FILE_FORMS } from './attachments/file-links.ts';
+export { contentDisposition } from './attachments/file-name.ts';
+export { type Files, openFiles } from './attachments/files.ts';
+export { findAttachment, type OpenedAttachment, openAttachment } from './attachments/open-attachment.ts';
+export { MAX_ATTACHMENTS } from './attachments/post-with-attachments.ts';
+export { attachmentJobs } from './attachments/sweep-attachments.ts';
+export { admitUpload, keepFile, takeFile } from './attachments/upload-attachment.ts';
+export { accessConversation, findOpenConversation, lockConversation } from './conversations/access-conversation.ts';
+export { announceClosing, assignTo, close, reopen } from './conversations/change-state.ts';
 export { CONVERSATION_STATUSES, Conversation, PRIORITIES } from './conversations/conversation.entity.ts';
 export { conversationFor } from './conversations/conversation.view.ts';
 export { ConversationStart } from './conversations/conversation-start.entity.ts';

@@ -1,12 +1,14 @@
 import type { Person } from '../identity/index.ts';
 import type { Database } from '../platform/database/index.ts';
 import type { SupportSettings } from '../tenancy/index.ts';
+import type { Files } from './attachments/files.ts';
 import type { Appender } from './messages/append-messages.ts';
 
 /** What the use cases of messaging need besides their scope; put together once per process by src/modules.ts. */
 export interface Messaging {
   readonly database: Database;
   readonly appender: Appender;
+  readonly files: Files;
   /** Settings of the tab Support, from memory (identity and tenancy keep them at most a second old). */
   settings(tenantId: string): SupportSettings;
   /** False lifts the send limit (LIMITS=off, for load tests). */

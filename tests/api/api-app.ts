@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
+import { mkdtempSync, rmSync } from 'node:fs';
 import type { AddressInfo } from 'node:net';
 import pg from 'pg';
 import request from 'supertest';
@@ -7,7 +8,7 @@ import { apiRoutes } from '../../src/api/index.ts';
 import { createApp, openAppViews } from '../../src/app.ts';
 import { entities } from '../../src/entities.ts';
 import { openIdentity } from '../../src/identity/index.ts';
-import { createAppender, type Messaging } from '../../src/messaging/index.ts';
+import { createAppender, type Messaging, openFiles } from '../../src/messaging/index.ts';
 import { type Database, openDatabase } from '../../src/platform/database/index.ts';
 import { createHttpServer, type Route } from '../../src/platform/http/index.ts';
 import { openTenancy } from '../../src/tenancy/index.ts';
@@ -63,11 +64,13 @@ export async function startApiApp(on = { url: databaseUrl(), adminUrl: adminUrl(
   const config = { secretKey: TEST_SECRET_KEY, limits: false, demo: false };
   const identity = await openIdentity({ database, tenancy, log: quiet, config });
   const messaging: Messaging = {
+  const dataDir = mkdtempSync(join(tmpdir(), 'api-'));
     database,
     appender: createAppender({ database, log: quiet }),
     settings: (tenantId) => tenancy.supportSettings(tenantId),
     limits: false,
     timeZone: (tenantId) => tenancy.tenant(tenantId).timeZone,
+    files: await openFiles({ config: { ...config, dataDir }, log: quiet, clock: Date.now }),
     reloadPerson: (person) => identity.reload(person),
   };
   const routes = apiRoutes({ messaging, tenancy, identity });
@@ -115,6 +118,7 @@ export async function startApiApp(on = { url: databaseUrl(), adminUrl: adminUrl(
 }
 
 type Method = 'get' | 'post' | 'put' | 'patch' | 'delete';
+      rmSync(dataDir, { recursive: true, force: true });
 
 /** The body as it came: tests look at what is no JSON, too. */
 function asText(answer: request.Response, done: (error: Error | null, text: string) => void): void {

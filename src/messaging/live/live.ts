@@ -4,12 +4,13 @@ import { NotFound } from '../../platform/errors/index.ts';
 import type { Hub } from '../../platform/realtime/index.ts';
 import type { Views } from '../../platform/views/index.ts';
 import { systemActor } from '../../tenancy/index.ts';
+import type { FileLinks } from '../attachments/file-links.ts';
 import { mayRead } from '../conversations/access-conversation.ts';
 import { Conversation } from '../conversations/conversation.entity.ts';
 import { type ConversationView, conversationView } from '../conversations/conversation.view.ts';
 import { conversationKind } from '../conversations/conversation-kinds.ts';
 import type { ConversationRead, MessagingEvent } from '../events.ts';
-import { type Audience, messageView } from '../messages/message.view.ts';
+import { type Audience, messageView, UNREAD } from '../messages/message.view.ts';
 import type { StoredMessage } from '../messages/stored-message.ts';
 import { changeOf, conversationRoom, conversationRoomKind, type MessageChange } from './conversation.room.ts';
 import { createFactsMemory } from './conversation-facts.ts';
@@ -27,6 +28,8 @@ export interface LiveDeps {
   readonly log: Log;
   /** IANA zone of the tenant, from memory. */
   timeZone(tenantId: string): string;
+  /** Addresses of files for programs. */
+  readonly links: FileLinks;
 }
 
 /** The way from what is stored to who is there. */
@@ -62,7 +65,7 @@ export function openLive(deps: LiveDeps): Live {
   const { hub, database, log } = deps;
   const facts = createFactsMemory(database);
   const reader = createConversationReader(database);
-  const broadcasts = { views: deps.views, epoch: hub.epoch, timeZone: deps.timeZone };
+  const broadcasts = { views: deps.views, epoch: hub.epoch, timeZone: deps.timeZone, links: deps.links };
   const typing = createTyping(tellTyping);
   const gathered = new Map<string, Map<string, string>>();
   const badges = new Map<string, NodeJS.Timeout>();
@@ -117,7 +120,7 @@ export function openLive(deps: LiveDeps): Live {
       encode: (viewer, room) =>
         viewer.format === 'html'
           ? null
-          : `{"type":"message:new","room":"${room}","message":${JSON.stringify(messageView(message, 'staff'))}}`,
+          : `{"type":"message:new","room":"${room}","message":${JSON.stringify(messageView(message, 'staff', UNREAD, deps.links))}}`,
     });
     gatherForPages(tenantId, message.conversationId, 'message:new');
   }

@@ -39,11 +39,17 @@ export async function changeMessage(
   { message, conversation }: OwnMessage,
   change: { readonly body: string | null; readonly editedAt?: Date; readonly deletedAt?: Date },
 ): Promise<OwnMessage> {
-  const changed: StoredMessage = { ...message, ...change, version: conversation.version + 1 };
+  const changed: StoredMessage = {
+    ...message,
+    ...change,
+    // what files it had goes with the text
+    data: change.deletedAt ? null : message.data,
+    version: conversation.version + 1,
+  };
   await rows(
     scope,
     sql`
-      update messages set body = ${changed.body}, version = ${changed.version}, edited_at = ${changed.editedAt},
+      update messages set body = ${changed.body}, data = case when ${changed.deletedAt !== null} then null else data end, version = ${changed.version}, edited_at = ${changed.editedAt},
         deleted_at = ${changed.deletedAt}
       where id = ${message.id} and conversation_id = ${conversation.id} and tenant_id = ${scope.tenant.id}`,
   );

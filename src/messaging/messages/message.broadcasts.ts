@@ -1,6 +1,7 @@
 import type { Change, Viewer } from '../../platform/realtime/index.ts';
 import { cursorText } from '../../platform/realtime/index.ts';
 import { stream, type Views } from '../../platform/views/index.ts';
+import type { FileLinks } from '../attachments/file-links.ts';
 import { type Audience, messageView, type ReadMarks } from './message.view.ts';
 import type { StoredMessage } from './stored-message.ts';
 
@@ -11,6 +12,8 @@ export interface BroadcastDeps {
   readonly epoch: string;
   /** IANA zone of the tenant: frames are made once for all, so their times are the tenant's. */
   timeZone(tenantId: string): string;
+  /** Addresses of files for programs. */
+  readonly links: FileLinks;
 }
 
 /**
@@ -23,13 +26,14 @@ export function messageChange(deps: BroadcastDeps, message: StoredMessage, marks
     ...(message.originConnectionId ? { originConnectionId: message.originConnectionId } : {}),
     encode(viewer, room, after) {
       if (viewer.format === 'html') return messageFragment(deps, message, viewer, room, marks);
-      return messageFrame(message, viewer.audience, room, after, marks);
+      return messageFrame(deps, message, viewer.audience, room, after, marks);
     },
   };
 }
 
 /** `message:new` or, for who has had it before, `message:changed`. The room's name is one that we parsed ourselves. */
 function messageFrame(
+  { links }: BroadcastDeps,
   message: StoredMessage,
   audience: Audience,
   room: string,
@@ -37,7 +41,7 @@ function messageFrame(
   marks?: ReadMarks,
 ): string {
   const type = message.firstVersion > after ? 'message:new' : 'message:changed';
-  return `{"type":"${type}","room":"${room}","message":${JSON.stringify(messageView(message, audience, marks))}}`;
+  return `{"type":"${type}","room":"${room}","message":${JSON.stringify(messageView(message, audience, marks, links))}}`;
 }
 
 function messageFragment(

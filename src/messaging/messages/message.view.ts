@@ -1,3 +1,5 @@
+import { type AttachmentView, attachmentsOf } from '../attachments/attachment.view.ts';
+import type { FileLinks } from '../attachments/file-links.ts';
 import type { StoredMessage } from './stored-message.ts';
 
 /** Who the view is made for: the user's side, or staff. */
@@ -23,7 +25,7 @@ export interface MessageView {
   readonly event: string | null;
   readonly data: Readonly<Record<string, unknown>> | null;
   readonly body: string | null;
-  readonly attachments: readonly never[];
+  readonly attachments: readonly AttachmentView[];
   readonly replyToId: string | null;
   /** The other side has read it. */
   readonly read: boolean;
@@ -39,8 +41,16 @@ const DATA_FOR_USERS = ['adminName', 'actorSide', 'actorName'] as const;
 /** A message that was just stored has been read by nobody. */
 export const UNREAD: ReadMarks = { userReadSeq: 0, staffReadSeq: 0 };
 
-/** The contract's JSON of a message for one audience. Without marks it is one that nobody can have read yet. */
-export function messageView(message: StoredMessage, audience: Audience, marks: ReadMarks = UNREAD): MessageView {
+/**
+ * The contract's JSON of a message for one audience. Without marks it is one that nobody can have read yet; without
+ * `links` the addresses of its files are those that our own pages use.
+ */
+export function messageView(
+  message: StoredMessage,
+  audience: Audience,
+  marks: ReadMarks = UNREAD,
+  links?: FileLinks,
+): MessageView {
   const mayHaveId = audience === 'staff' || message.senderType === 'user';
   return {
     id: message.id,
@@ -57,7 +67,7 @@ export function messageView(message: StoredMessage, audience: Audience, marks: R
     event: message.event,
     data: audience === 'staff' ? message.data : dataForUsers(message.data),
     body: message.body,
-    attachments: [],
+    attachments: attachmentsOf(message, links),
     replyToId: message.replyToId,
     read: isRead(message, marks),
     clientId: message.clientId,

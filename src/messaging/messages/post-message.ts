@@ -2,8 +2,10 @@ import type { Person } from '../../identity/index.ts';
 import { type Scope, transact } from '../../platform/database/index.ts';
 import { Conflict, Forbidden, Invalid } from '../../platform/errors/index.ts';
 import { newId } from '../../platform/text/index.ts';
+import { bindAttachments, withAttachments } from '../attachments/post-with-attachments.ts';
 import { accessConversation } from '../conversations/access-conversation.ts';
 import { assignTo } from '../conversations/change-state.ts';
+import type { Conversation } from '../conversations/conversation.entity.ts';
 import { tell } from '../events.ts';
 import type { Messaging } from '../messaging.ts';
 import { appendInTransaction } from './append-in-transaction.ts';
@@ -16,10 +18,12 @@ import type { NewMessage, Sender, SendLimit } from './stored-message.ts';
 /** One message as a person sends it, by form, REST or socket. */
 export interface PostMessage {
   readonly conversationId: string;
-  /** As typed. */
+  /** As typed; may be empty when there are attachments. */
   readonly body: string;
   /** UUID that the client made before it sent. */
   readonly clientId: string;
+  /** Files that the sender has uploaded into this conversation and sent with no message yet. */
+  readonly attachmentIds?: readonly string[] | undefined;
   /** A message of the same conversation. */
   readonly replyToId?: string | null | undefined;
   /** An admin takes the conversation over from a colleague; needs ASSIGN_SUPPORT_CHAT. */
@@ -48,14 +52,17 @@ export interface PostedMessage extends AppendedMessage {
  */
 export async function postMessage(scope: Door, messaging: Messaging, input: PostMessage): Promise<PostedMessage> {
   const { tenant } = scope;
-  const body = checkedText(input.body);
+  const attachmentIds = input.attachmentIds ?? [];
+  const body = attachmentIds.length > 0 && input.body.trim() === '' ? null : checkedText(input.body);
   if (input.replyToId) await checkReply(scope, messaging, input.conversationId, input.replyToId);
 
   const posted = await withFreshPerson(scope.actor, messaging, async (actor) => {
     const message = newMessage(actor, messaging, { ...input, body });
+    const door = { tenant, actor };
+    if (attachmentIds.length > 0) return postWithFiles(door, messaging, message, input.takeOver === true);
     const outcome = await messaging.appender.append(message);
     const claims = outcome.verdict === 'unassigned' || (outcome.verdict === 'assigned_to_other' && input.takeOver);
-    if (claims) return answerAndClaim({ tenant, actor }, messaging, message, input.takeOver === true);
+    if (claims) return answerAndClaim(door, messaging, message, input.takeOver === true);
     return storedOrThrow(outcome);
   });
   return { ...posted, marks: posted.isNew ? UNREAD : await readMarks(scope, messaging, input.conversationId) };
@@ -65,7 +72,7 @@ export async function postMessage(scope: Door, messaging: Messaging, input: Post
 export function newMessage(
   sender: Person,
   messaging: Pick<Messaging, 'settings' | 'limits'>,
-  input: Omit<PostMessage, 'takeOver'>,
+  input: Omit<PostMessage, 'takeOver' | 'body'> & { readonly body: string | null },
 ): NewMessage {
   return {
     id: newId(),
@@ -76,6 +83,7 @@ export function newMessage(
     messageType: 'text',
     body: input.body,
     replyToId: input.replyToId ?? null,
+    ...(input.attachmentIds?.length ? { attachmentIds: input.attachmentIds.map((id) => id.toLowerCase()) } : {}),
     refuseNew: refusalOf(sender, messaging, input.body),
     sendLimit: messaging.limits ? sendLimitOf(sender, messaging) : null,
     ...(input.connectionId ? { originConnectionId: input.connectionId } : {}),
@@ -92,11 +100,11 @@ function senderOf(person: Person): Sender {
   };
 }
 
-function refusalOf(person: Person, messaging: Pick<Messaging, 'settings'>, body: string): string | null {
+function refusalOf(person: Person, messaging: Pick<Messaging, 'settings'>, body: string | null): string | null {
   const settings = messaging.settings(person.tenantId);
   if (person.side === 'user' && !settings.enabled) return REFUSALS.disabled;
   if (person.side === 'admin' && !person.can('REPLY_SUPPORT_CHAT')) return REFUSALS.forbidden;
-  if (isLongerThan(body, settings.maxMessageLength)) return REFUSALS.tooLong;
+  if (body !== null && isLongerThan(body, settings.maxMessageLength)) return REFUSALS.tooLong;
   return null;
 }
 
@@ -134,20 +142,46 @@ async function answerAndClaim(
   return messaging.database.withScope(scope.tenant, scope.actor, (fresh) =>
     transact(fresh, async (inside) => {
       const conversation = await accessConversation(inside, message.conversationId, { lock: true });
-      const holder = conversation.assignedAdminId ?? null;
-      if (!conversation.isOpen()) throw new Conflict('conversation_closed', 'This conversation is closed.');
-      if (holder !== inside.actor.id) {
-        if (holder && !takeOver) {
-          throw new Conflict('assigned_to_other', 'A colleague is answering this conversation.');
-        }
-        if (holder && !inside.actor.can('ASSIGN_SUPPORT_CHAT')) throw new Forbidden();
-        await assignTo(inside, conversation, { id: inside.actor.id, name: inside.actor.name });
-      }
-      const [outcome] = await appendInTransaction(inside, [message]);
-      const posted = storedOrThrow(outcome);
-      if (posted.isNew)
-        tell(inside, { type: 'messages:appended', tenantId: inside.tenant.id, messages: [posted.message] });
+      await claim(inside, conversation, takeOver);
+      return storeLocked(inside, message);
+    }),
+  );
+}
+
+/** The door of messages with files: they become part of the message in the transaction that stores it. */
+async function postWithFiles(
+  scope: Door,
+  messaging: Messaging,
+  message: NewMessage,
+  takeOver: boolean,
+): Promise<AppendedMessage> {
+  return messaging.database.withScope(scope.tenant, scope.actor, (fresh) =>
+    transact(fresh, async (inside) => {
+      const conversation = await accessConversation(inside, message.conversationId, { lock: true });
+      const complete = await withAttachments(inside, conversation, message);
+      // without facts it is a repeat, or nothing that may be stored: the log says which
+      if (!complete.data) return storeLocked(inside, complete);
+      if (inside.actor.side === 'admin' && !message.refuseNew) await claim(inside, conversation, takeOver);
+      const posted = await storeLocked(inside, complete);
+      if (posted.isNew) await bindAttachments(inside, posted.message, message.attachmentIds ?? []);
       return posted;
     }),
   );
+}
+
+/** Makes the locked conversation the actor's, if it is nobody's or they may take it over. */
+async function claim(scope: Scope<Person>, conversation: Conversation, takeOver: boolean): Promise<void> {
+  const holder = conversation.assignedAdminId ?? null;
+  if (!conversation.isOpen()) throw new Conflict('conversation_closed', 'This conversation is closed.');
+  if (holder === scope.actor.id) return;
+  if (holder && !takeOver) throw new Conflict('assigned_to_other', 'A colleague is answering this conversation.');
+  if (holder && !scope.actor.can('ASSIGN_SUPPORT_CHAT')) throw new Forbidden();
+  await assignTo(scope, conversation, { id: scope.actor.id, name: scope.actor.name });
+}
+
+async function storeLocked(scope: Scope<Person>, message: NewMessage): Promise<AppendedMessage> {
+  const [outcome] = await appendInTransaction(scope, [message]);
+  const posted = storedOrThrow(outcome);
+  if (posted.isNew) tell(scope, { type: 'messages:appended', tenantId: scope.tenant.id, messages: [posted.message] });
+  return posted;
 }

@@ -58,6 +58,8 @@ export interface NewMessage {
   /** Text as typed after CRLF to LF; no NUL, no lone surrogates. */
   readonly body: string | null;
   readonly replyToId?: string | null;
+  /** Files that go with it, by id; part of what makes two sends the same. Their facts are in `data`. */
+  readonly attachmentIds?: readonly string[];
   /** The code under which the app refuses this if it is new; a repeat is still answered with what is stored. */
   readonly refuseNew?: string | null;
   /** Most messages that this sender may have in the log within the last `seconds`; none: as many as they like. */
@@ -73,13 +75,14 @@ export type AppendOutcome =
   | { readonly verdict: 'refused'; readonly code: string };
 
 /** First half of SHA-256 over what makes two sends the same, written as a UUID because that is 16 bytes in PostgreSQL. */
-export function contentHash(message: Pick<NewMessage, 'body' | 'replyToId' | 'event'>): string {
-  const hex = createHash('sha256')
+export function contentHash(message: Pick<NewMessage, 'body' | 'replyToId' | 'event' | 'attachmentIds'>): string {
+  const hash = createHash('sha256')
     .update(message.body ?? '')
     .update('\0')
     .update(message.replyToId ?? '')
     .update('\0')
-    .update(message.event ?? '')
-    .digest('hex');
+    .update(message.event ?? '');
+  if (message.attachmentIds?.length) hash.update('\0').update(message.attachmentIds.join(' '));
+  const hex = hash.digest('hex');
   return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-${hex.slice(12, 16)}-${hex.slice(16, 20)}-${hex.slice(20, 32)}`;
 }

@@ -24,6 +24,7 @@ export {
 export { createHostCheck } from './host.ts';
 export { createMetrics, type Metrics } from './metrics.ts';
 export { answerErrors, refuseStrangeHosts, refuseStrangeMethods, serveAssets } from './middlewares.ts';
+export { type FilePart, readMultipart } from './multipart.ts';
 export { pageReader } from './page-reader.ts';
 export { fragment, json, noContent, page, seeOther } from './reply.ts';
 export { type Policy, type Reply, type Route, type RouteFace, type RouteInput, route } from './route.ts';

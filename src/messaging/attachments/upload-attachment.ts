@@ -1,0 +1,307 @@
+import { Readable } from 'node:stream';
+import { sql } from 'kysely';
+import type { Person } from '../../identity/index.ts';
+import { type Scope, transact } from '../../platform/database/index.ts';
+import { AppError, Conflict, Forbidden, Invalid, NotFound } from '../../platform/errors/index.ts';
+import type { StagedFile } from '../../platform/storage/index.ts';
+import { newId } from '../../platform/text/index.ts';
+import { recordAudit } from '../../tenancy/index.ts';
+import { accessConversation } from '../conversations/access-conversation.ts';
+import { conversationKind } from '../conversations/conversation-kinds.ts';
+import type { Messaging } from '../messaging.ts';
+import { rows } from '../rows.ts';
+import { Attachment, type AttachmentState } from './attachment.entity.ts';
+import { displayName } from './file-name.ts';
+import { createTextCheck, HEAD_BYTES, mediaTypeOf } from './file-type.ts';
+import type { Examined, Quota } from './files.ts';
+
+/** What of a scope an upload needs: it takes long, so it opens units of work of its own. */
+type Door = Pick<Scope<Person>, 'tenant' | 'actor'>;
+
+/** Somebody who may send files here, and which. */
+export interface UploadPermit {
+  readonly door: Door;
+  readonly conversationId: string;
+  readonly maxBytes: number;
+  readonly maxSizeMb: number;
+  readonly allowedTypes: readonly string[];
+}
+
+/** A file whose size and type are right, on the disk, accepted by nobody yet. Whoever holds it discards it. */
+export interface TakenFile {
+  readonly staged: StagedFile;
+  readonly mediaType: string;
+  readonly fileName: string;
+}
+
+/** A file that is kept; `isNew` is false when the same client id brought it before. */
+export interface UploadedAttachment {
+  readonly attachment: Attachment;
+  readonly isNew: boolean;
+}
+
+/** Bytes of a megabyte, as the setting counts them. */
+const MEGABYTE = 1024 * 1024;
+
+/**
+ * Whether this person may send files into this conversation now; asked before a byte of the file is read (T-AT2).
+ * @throws NotFound, Forbidden (also `support_disabled`), Conflict `conversation_closed`, 413 `attachment_quota`.
+ */
+export async function admitUpload(door: Door, messaging: Messaging, conversationId: string): Promise<UploadPermit> {
+  const settings = messaging.settings(door.tenant.id);
+  await messaging.database.withScope(door.tenant, door.actor, async (scope) => {
+    const conversation = await accessConversation(scope, conversationId);
+    if (!conversationKind(conversation.kind)?.mayAnswer(scope.actor)) throw new Forbidden();
+    if (scope.actor.side === 'user' && !settings.enabled) {
+      throw new Forbidden('support_disabled', 'Support is switched off at the moment.');
+    }
+    if (!conversation.isOpen()) throw new Conflict('conversation_closed', 'This conversation is closed.');
+    for (const one of await rows(scope, usage(scope))) refuseBeyondQuota(scope, messaging, one);
+  });
+  return {
+    door,
+    conversationId,
+    maxBytes: settings.maxAttachmentSizeMb * MEGABYTE,
+    maxSizeMb: settings.maxAttachmentSizeMb,
+    allowedTypes: settings.allowedAttachmentTypes,
+  };
+}
+
+/**
+ * Takes a file off the line: its first bytes say what it is, before anything is written, and it is cut off at the limit.
+ * Null for a form field that was left empty.
+ * @throws 413 `attachment_too_large`, 415 `attachment_type`.
+ */
+export async function takeFile(
+  permit: UploadPermit,
+  messaging: Pick<Messaging, 'files'>,
+  part: { readonly fileName: string; readonly stream: Readable },
+): Promise<TakenFile | null> {
+  const { head, rest } = await peek(part.stream);
+  if (head.length === 0) {
+    if (part.fileName === '') return null;
+    throw new Invalid({ file: 'empty' }, 'attachment_empty', 'This file is empty.');
+  }
+  const mediaType = await mediaTypeOf(head, permit.allowedTypes);
+  if (!mediaType) throw refusedType(permit);
+  const isText = mediaType === 'text/plain' ? createTextCheck() : () => true;
+  const staged = await messaging.files.staging.stage(Readable.from(rest), (chunk, before) => {
+    if (before + chunk.length > permit.maxBytes) throw tooLarge(permit);
+    if (!isText(chunk)) throw refusedType(permit);
+  });
+  return { staged, mediaType, fileName: displayName(part.fileName, mediaType) };
+}
+
+/**
+ * Keeps a taken file: looks into it, makes it durable, and only then writes its row. Resolves after COMMIT. The same
+ * client id again is answered with what is kept.
+ * @throws Conflict `client_id_reused` when it came with other bytes, Invalid `attachment_refused` for what was found in
+ *   it, 413 `attachment_quota`, 507 `storage_full`.
+ */
+export async function keepFile(
+  permit: UploadPermit,
+  messaging: Messaging,
+  file: TakenFile,
+  clientId: string,
+): Promise<UploadedAttachment> {
+  const repeated = await inScope(permit, messaging, (scope) => findTwin(scope, permit, file, clientId));
+  if (repeated) return { attachment: repeated, isNew: false };
+  const examined = await messaging.files.examine(file.staged, file.mediaType);
+  if (examined.kind === 'refused') throw refusedContent(examined.code);
+  const kept = await store(messaging, file, examined);
+  try {
+    const uploaded = await inScope(permit, messaging, (scope) =>
+      transact(scope, (inside) => writeRow(inside, messaging, permit, file, clientId, kept)),
+    );
+    if (!uploaded.isNew) await forget(messaging, kept);
+    return uploaded;
+  } catch (error) {
+    await forget(messaging, kept);
+    throw error;
+  }
+}
+
+/** What of a file is in the store by now. */
+export interface KeptFile {
+  readonly state: AttachmentState;
+  readonly path: string;
+  readonly size: number;
+  readonly sha256: string;
+  readonly thumbnailPath: string | null;
+  readonly thumbnailSize: number | null;
+  readonly width: number | null;
+  readonly height: number | null;
+}
+
+/** Puts what looking into a file has left of it where it stays; what cannot be looked into yet, as it came. */
+export async function store(
+  messaging: Pick<Messaging, 'files'>,
+  { staged }: Pick<TakenFile, 'staged'>,
+  examined: Exclude<Examined, { kind: 'refused' }>,
+): Promise<KeptFile> {
+  const { storage } = messaging.files;
+  if (examined.kind !== 'clean') {
+    const path = await storage.put(staged);
+    const state = examined.kind === 'later' ? 'processing' : 'ready';
+    const { size, sha256 } = staged;
+    return { state, path, size, sha256, thumbnailPath: null, thumbnailSize: null, width: null, height: null };
+  }
+  const { file, thumbnail, width, height } = examined;
+  try {
+    const path = await storage.put(file);
+    try {
+      const thumbnailPath = await storage.put(thumbnail);
+      const { size, sha256 } = file;
+      return { state: 'ready', path, size, sha256, thumbnailPath, thumbnailSize: thumbnail.size, width, height };
+    } catch (error) {
+      await storage.remove(path);
+      throw error;
+    }
+  } finally {
+    await Promise.all([file.discard(), thumbnail.discard()]);
+  }
+}
+
+/** Why a file was not taken after all, for who sent it. */
+export function refusedContent(code: string): Invalid {
+  const sentences: Readonly<Record<string, string>> = {
+    picture_too_large: 'A picture may have at most 40 million pixels.',
+    unreadable_picture: 'This picture is damaged.',
+    infected: 'This file holds malware.',
+  };
+  return new Invalid({ file: code }, `attachment_${code}`, sentences[code] ?? 'This file was refused.');
+}
+
+async function forget({ files }: Pick<Messaging, 'files'>, kept: KeptFile): Promise<void> {
+  await Promise.all([kept.path, kept.thumbnailPath].map((path) => path && files.storage.remove(path)));
+}
+
+function inScope<T>(
+  { door }: UploadPermit,
+  messaging: Messaging,
+  work: (scope: Scope<Person>) => Promise<T>,
+): Promise<T> {
+  return messaging.database.withScope(door.tenant, door.actor, work);
+}
+
+async function findTwin(
+  scope: Scope<Person>,
+  { conversationId }: UploadPermit,
+  file: TakenFile,
+  clientId: string,
+): Promise<Attachment | null> {
+  const found = await scope.em.findOne(Attachment, { conversationId, uploadedBy: scope.actor.id, clientId });
+  if (!found) return null;
+  if (found.sourceSha256 !== file.staged.sha256) {
+    throw new Conflict('client_id_reused', 'Another file was sent with this clientId already.');
+  }
+  return found;
+}
+
+async function writeRow(
+  scope: Scope<Person>,
+  messaging: Messaging,
+  permit: UploadPermit,
+  file: TakenFile,
+  clientId: string,
+  kept: KeptFile,
+): Promise<UploadedAttachment> {
+  const { actor, now, tenant } = scope;
+  const id = newId();
+  // rights may have gone while the file came
+  const conversation = await accessConversation(scope, permit.conversationId);
+  const written = await rows(
+    scope,
+    sql`
+      insert into attachments (id, tenant_id, conversation_id, uploaded_by, client_id, file_name, media_type, size,
+        sha256, source_sha256, secure_storage_path, thumbnail_path, thumbnail_size, width, height, state,
+        created_at, updated_at)
+      values (${id}, ${tenant.id}, ${conversation.id}, ${actor.id}, ${clientId}, ${file.fileName}, ${file.mediaType},
+        ${kept.size}, ${kept.sha256}, ${file.staged.sha256}, ${kept.path}, ${kept.thumbnailPath}, ${kept.thumbnailSize},
+        ${kept.width}, ${kept.height}, ${kept.state}, ${now}, ${now})
+      on conflict (conversation_id, uploaded_by, client_id) do nothing returning id`,
+  );
+  if (written.length > 0) {
+    await countUsage(scope, messaging, kept);
+    recordAudit(scope, {
+      action: 'SUPPORT_ATTACHMENT_UPLOADED',
+      entityType: 'support_attachment',
+      entityId: id,
+      metadata: { conversationId: conversation.id, mediaType: file.mediaType, size: kept.size },
+    });
+  }
+  const attachment = await findTwin(scope, permit, file, clientId);
+  if (!attachment) throw new NotFound();
+  return { attachment, isNew: written.length > 0 };
+}
+
+interface UsageRow {
+  readonly owner_id: string;
+  readonly bytes: string | number;
+  readonly files: string | number;
+}
+
+function usage({ tenant, actor }: Scope<Person>) {
+  return sql<UsageRow>`
+    select owner_id, bytes, files from attachment_usage
+    where tenant_id = ${tenant.id} and owner_id in (${tenant.id}, ${actor.id})`;
+}
+
+/** Adds to the tenant's sum and the person's, always in this order, and refuses what is over by now. */
+async function countUsage(scope: Scope<Person>, messaging: Messaging, kept: KeptFile): Promise<void> {
+  const bytes = kept.size + (kept.thumbnailSize ?? 0);
+  for (const owner of [scope.tenant.id, scope.actor.id]) {
+    const [sum] = await rows(
+      scope,
+      sql<UsageRow>`
+        insert into attachment_usage as u (tenant_id, owner_id, bytes, files)
+        values (${scope.tenant.id}, ${owner}, ${bytes}, 1)
+        on conflict (tenant_id, owner_id) do update set bytes = u.bytes + excluded.bytes, files = u.files + 1
+        returning owner_id, bytes, files - 1 as files`,
+    );
+    if (sum) refuseBeyondQuota(scope, messaging, sum);
+  }
+}
+
+function refuseBeyondQuota(scope: Scope<Person>, { files }: Messaging, sum: UsageRow): void {
+  const isTenant = sum.owner_id === scope.tenant.id;
+  const quota: Quota = isTenant
+    ? files.quota.tenant
+    : scope.actor.side === 'admin'
+      ? files.quota.staff
+      : files.quota.user;
+  if (Number(sum.bytes) <= quota.bytes && Number(sum.files) < quota.files) return;
+  const whose = isTenant ? 'All files here' : 'Your files';
+  const most = `${Math.floor(quota.bytes / MEGABYTE)} MB and ${quota.files} files`;
+  throw new AppError(413, 'attachment_quota', `${whose} have reached the limit of ${most}.`);
+}
+
+function tooLarge({ maxSizeMb }: UploadPermit): AppError {
+  const detail = { maxSizeMb };
+  return new AppError(413, 'attachment_too_large', `A file may have at most ${maxSizeMb} MB.`, { detail });
+}
+
+function refusedType({ allowedTypes }: UploadPermit): AppError {
+  const named = allowedTypes.join(', ');
+  const sentence = named ? `Files of this type are not taken. Allowed are: ${named}.` : 'Files are not taken here.';
+  return new AppError(415, 'attachment_type', sentence, { detail: { allowedTypes } });
+}
+
+/** The first bytes of a stream, and all of it again. */
+async function peek(stream: Readable): Promise<{ head: Buffer; rest: AsyncIterable<Buffer> }> {
+  // a stream without encoding gives buffers
+  const chunks = stream[Symbol.asyncIterator]() as AsyncIterator<Buffer, undefined>;
+  const first: Buffer[] = [];
+  let length = 0;
+  while (length < HEAD_BYTES) {
+    const next = await chunks.next();
+    if (next.done) break;
+    first.push(next.value);
+    length += next.value.length;
+  }
+  async function* all(): AsyncGenerator<Buffer> {
+    yield* first;
+    for (let next = await chunks.next(); !next.done; next = await chunks.next()) yield next.value;
+  }
+  return { head: Buffer.concat(first), rest: all() };
+}
