@@ -158,6 +158,12 @@ export class Hub {
     return this.#people.get(personKey(tenantId, userId))?.size ?? 0;
   }
 
+  /** Lets go of a person's connections that are only still counted: after a broken line nobody tells us that they ended. */
+  async probe(tenantId: string, userId: string): Promise<void> {
+    const connections = [...(this.#people.get(personKey(tenantId, userId)) ?? [])];
+    await Promise.all(connections.map((connection) => connection.probe?.()));
+  }
+
   /** A connection is open from here on; `detach` must follow when it closes. */
   attach(connection: Connection): void {
     this.#connections.set(connection, new Map());

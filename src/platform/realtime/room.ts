@@ -154,6 +154,8 @@ export interface Connection {
   close(code: number): void;
   /** Resolves when what was sent has mostly gone out; rejects when that takes too long or the connection closed. */
   drained(): Promise<void>;
+  /** Finds out whether anybody is still there, and closes when nobody is. Absent where the transport cannot ask. */
+  probe?(): Promise<void>;
   /** Who is behind the connection by now; null when the session is over. */
   renew(): Promise<Actor | null>;
 }

@@ -21,6 +21,8 @@ const DRAIN_TIMEOUT_MS = 30_000;
 const BEAT_SECONDS = 20;
 const CLOSE_TIMEOUT_MS = 15_000;
 const IMPATIENT_CLOSE_MS = 2_000;
+/** A probe is answered in this time, or nobody is there. */
+const PROBE_MS = 1_500;
 const IDENTIFY_TIMEOUT_MS = 5_000;
 /** After a restart thousands come at once: so many are looked up together, the others wait in line. */
 const IDENTIFY_AT_ONCE = 24;
@@ -91,9 +93,14 @@ export function serveWebSockets(deps: WebSocketDeps): { close(): void } {
       return;
     }
     socket.once('close', () => byAddress.free(address));
-    void admit(request, socket, head).finally(() => {
-      if (isUnknown) unknownByAddress.free(address);
-    });
+    admit(request, socket, head)
+      .catch((error: unknown) => {
+        log.error({ err: error }, 'a socket could not be opened');
+        refuse(socket, 503);
+      })
+      .finally(() => {
+        if (isUnknown) unknownByAddress.free(address);
+      });
   }
 
   /** Counts the socket, or gives the status with which too many of one address are turned away. */
@@ -131,9 +138,8 @@ export function serveWebSockets(deps: WebSocketDeps): { close(): void } {
     const dialect = dialectOf(request);
     if (socket.destroyed || !dialect) return;
     if (hub.isDraining) return refuse(socket, 503);
-    if (visitor && limits && hub.connectionsOf(visitor.actor.tenantId, visitor.actor.id) >= visitor.maxConnections) {
-      return refuse(socket, 429);
-    }
+    if (visitor && limits && !(await hasRoomFor(visitor))) return refuse(socket, 429);
+    if (socket.destroyed) return;
     await new Promise<void>((done) => {
       // ws answers a malformed handshake itself, without calling back
       socket.once('close', () => done());
@@ -149,6 +155,13 @@ export function serveWebSockets(deps: WebSocketDeps): { close(): void } {
         }
       });
     });
+  }
+
+  /** Who comes back after a broken line may still be counted with the sockets that broke: those are asked first. */
+  async function hasRoomFor({ actor: { tenantId, id }, maxConnections }: Visitor): Promise<boolean> {
+    if (hub.connectionsOf(tenantId, id) < maxConnections) return true;
+    await hub.probe(tenantId, id);
+    return hub.connectionsOf(tenantId, id) < maxConnections;
   }
 
   function open(ws: WebSocket, socket: Duplex, request: IncomingMessage, visitor: Visitor, dialect: Dialect): void {
@@ -243,6 +256,20 @@ function connect(
       }
     },
     renew: () => visitor.renew(),
+    async probe() {
+      const answered = await new Promise<boolean>((resolve) => {
+        const answer = () => resolve(true);
+        ws.once('pong', answer);
+        ws.ping();
+        setTimeout(() => {
+          ws.off('pong', answer);
+          resolve(false);
+        }, PROBE_MS).unref();
+      });
+      if (answered) return;
+      connection.close(1013);
+      ws.terminate();
+    },
     pause() {
       pauses += 1;
       if (pauses === 1) ws.pause();
