@@ -27,6 +27,7 @@ export function deskReader(
 /** Places of the menu, in order, each with the right that opens it. */
 const MENU = [
   { href: DESK, word: 'desk.title', icon: 'chat', capability: 'SUPPORT_CHAT' },
+  { href: '/admin/saved-replies', word: 'replies.title', icon: 'reply', capability: 'MANAGE_SAVED_REPLIES' },
   { href: '/admin/audit-log', word: 'audit.title', icon: 'log', capability: 'VIEW_AUDIT_LOG' },
   { href: '/admin/roles', word: 'roles.title', icon: 'people', capability: 'MANAGE_ROLES' },
   { href: '/admin/settings', word: 'settings.title', icon: 'settings', capability: 'MANAGE_SUPPORT_SETTINGS' },

@@ -237,6 +237,14 @@ export async function readState(
   return { conversation, state, details };
 }
 
+/** The name of whoever opened a conversation; empty where nobody did. */
+export async function nameOfOpener(
+  scope: Scope<Person>,
+  { openedBy }: Pick<Conversation, 'openedBy'>,
+): Promise<string> {
+  return openedBy ? (await readPerson(scope, openedBy)).name : '';
+}
+
 async function readEarlier(
   scope: Scope<Person>,
   sources: DeskSources,

@@ -11,6 +11,7 @@ import { randomUUID } from 'node:crypto';
 import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import WebSocket from 'ws';
+import { createSavedReply } from '../../src/desk/index.ts';
 import { newId } from '../../src/platform/text/index.ts';
 import { adminUrl } from '../support/database.ts';
 import type { Handle, TestSession, TestTenant } from '../support/people.ts';
@@ -83,6 +84,9 @@ async function fill(tenant: TestTenant, word: string): Promise<Record<Thing, str
     tenant.tenant.id,
     word,
   ]);
+  const savedReply = await tenant.asPerson('owner', (scope) =>
+    createSavedReply(scope, { shortcut: 'canary', title: word, body: word }),
+  );
   const { rahim: driver, ayesha, 'kacchi-house': restaurant, agent: assigned } = tenant.people;
   return {
     conversation,
@@ -91,6 +95,7 @@ async function fill(tenant: TestTenant, word: string): Promise<Record<Thing, str
     customer: ayesha.id,
     restaurant: restaurant.id,
     admin: assigned.id,
+    savedReply: savedReply.id,
   };
 }
 
@@ -181,7 +186,7 @@ function neutral(text: string, ids: readonly string[]): string {
     .replace(/[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}/g, '<uuid>')
     .replace(/\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z/g, '<time>')
     .replace(/\b\d\d:\d\d\b/g, '<hour>')
-    .replace(/#m\d+/g, '#m<seq>');
+    .replace(/#[mn]\d+/g, '#m<seq>');
 }
 
 /** Where two answers part, short enough to read. */

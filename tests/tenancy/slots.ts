@@ -3,7 +3,7 @@ import { z } from 'zod';
 import type { Route } from '../../src/platform/http/index.ts';
 
 /** What an id in a request names. */
-export type Thing = 'conversation' | 'message' | 'driver' | 'customer' | 'restaurant' | 'admin';
+export type Thing = 'conversation' | 'message' | 'driver' | 'customer' | 'restaurant' | 'admin' | 'savedReply';
 
 /** A place in a route where somebody could put an id that is not theirs. */
 export interface Slot {
@@ -35,6 +35,7 @@ const BY_SEGMENT: Record<string, Thing> = {
   drivers: 'driver',
   customers: 'customer',
   restaurants: 'restaurant',
+  'saved-replies': 'savedReply',
 };
 
 /** What an id names, by its own name in query and body. */
