@@ -16,7 +16,6 @@ import { deskActionRoutes } from './desk-actions.routes.ts';
 import { noteRoutes } from './notes.routes.ts';
 import { profileRoutes } from './profile.routes.ts';
 import { savedReplyRoutes } from './saved-replies.routes.ts';
-import { savedReplyRoutes } from './saved-replies.routes.ts';
 import { settingsRoutes } from './settings.routes.ts';
 
 /** The doors of the desk and the profiles; signing in has its own (`signInRoutes`). */
@@ -25,7 +24,6 @@ export function dashboardRoutes(deps: DashboardDeps): Route<Person>[] {
     ...deskRoutes(deps),
     ...deskActionRoutes(deps),
     ...noteRoutes(deps),
-    ...savedReplyRoutes(deps),
     ...savedReplyRoutes(deps),
     ...profileRoutes(deps),
     ...settingsRoutes(deps),
