@@ -3,7 +3,15 @@ import { z } from 'zod';
 import type { Route } from '../../src/platform/http/index.ts';
 
 /** What an id in a request names. */
-export type Thing = 'conversation' | 'message' | 'driver' | 'customer' | 'restaurant' | 'admin' | 'savedReply';
+export type Thing =
+  | 'attachment'
+  | 'conversation'
+  | 'message'
+  | 'driver'
+  | 'customer'
+  | 'restaurant'
+  | 'admin'
+  | 'savedReply';
 
 /** A place in a route where somebody could put an id that is not theirs. */
 export interface Slot {
@@ -29,6 +37,7 @@ export interface Prepared {
 
 /** What an id names, by the path segment before it. */
 const BY_SEGMENT: Record<string, Thing> = {
+  attachments: 'attachment',
   conversations: 'conversation',
   'support-chat': 'conversation',
   messages: 'message',
@@ -41,6 +50,7 @@ const BY_SEGMENT: Record<string, Thing> = {
 /** What an id names, by its own name in query and body. */
 const BY_NAME: Record<string, Thing> = {
   ids: 'conversation',
+  attachmentIds: 'attachment',
   conversationId: 'conversation',
   messageId: 'message',
   replyToId: 'message',
@@ -49,7 +59,15 @@ const BY_NAME: Record<string, Thing> = {
 };
 
 /** Path parameters that are no ids, and a value that exists in every tenant. */
-const WORDS: Record<string, string> = { userType: 'driver', handle: 'rahim', language: 'en', token: 'x'.repeat(43) };
+const WORDS: Record<string, string> = {
+  userType: 'driver',
+  handle: 'rahim',
+  language: 'en',
+  token: 'x'.repeat(43),
+  role: 'support_agent',
+  form: 'download',
+  ticket: 'x'.repeat(116),
+};
 
 /** Ids that the sender makes up: nobody's. */
 const OWN_IDS: readonly string[] = ['clientId'];
@@ -117,7 +135,7 @@ function schemaOf(schema: z.ZodType | undefined): Schema {
 
 function looksLikeId(name: string, schema: Schema): boolean {
   const isUuid = ({ format, anyOf }: Schema): boolean => format === 'uuid' || (anyOf?.some(isUuid) ?? false);
-  // A list that must be empty (attachments, until they are built) holds no id.
+  // A list that must be empty (attachments of a first message) holds no id.
   return isUuid(schema) || (/^id$|Ids?$/.test(name) && schema.maxItems !== 0);
 }
 
@@ -131,7 +149,7 @@ function sample(
   for (const [name, field] of Object.entries(schema.properties ?? {})) {
     const id = ids[`${where}.${name}`];
     // A message's text may be optional in the schema and is needed all the same.
-    if (id !== undefined) filled[name] = id;
+    if (id !== undefined) filled[name] = where === 'body' && field.type === 'array' ? [id] : id;
     else if (schema.required?.includes(name) || name === 'body') filled[name] = exampleOf(field);
   }
   return filled;
