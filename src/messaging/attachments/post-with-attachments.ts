@@ -48,7 +48,7 @@ export async function withAttachments(
   return {
     ...message,
     messageType: message.body === null ? kind : 'text',
-    data: { attachments: files.map(attachmentFacts) },
+    data: { ...message.data, attachments: files.map(attachmentFacts) },
   };
 }
 
