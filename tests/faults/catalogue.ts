@@ -1,8 +1,12 @@
 import { access } from './stories/access.ts';
 import { churn } from './stories/churn.ts';
 import { cursors } from './stories/cursors.ts';
+import { deafDatabase, heldRows, unknownCommit } from './stories/database.ts';
 import { failpoints, killNode, killPostgres } from './stories/kill.ts';
+import { deafLine, halfOpen, slowReaders, snapshots, wildHints } from './stories/live.ts';
+import { clocks, crossing, races, rolling, twins } from './stories/nodes.ts';
 import { refusals } from './stories/refusals.ts';
+import { fanOut, longConversation, storm } from './stories/size.ts';
 import type { Story } from './stories/story.ts';
 
 /** A row of faults.md and the story that shows it. */
@@ -27,8 +31,24 @@ export const CATALOGUE: readonly Entry[] = [
     short: 3,
     needsOwnDatabase: true,
   },
+  { row: 'F4', title: 'the same message through two nodes at once', story: twins, short: 80 },
+  { row: 'F6', title: 'the database swallows everything, then is slow', story: deafDatabase, short: 1 },
+  { row: 'F7', title: 'the answer of a commit is cut', story: unknownCommit, short: 20 },
+  { row: 'F9', title: 'hints come late, twice, shuffled, or not', story: wildHints, short: 1 },
+  { row: 'F10', title: 'the line between the nodes is half dead', story: deafLine, short: 1 },
+  { row: 'F12', title: 'the network forgot the sockets', story: halfOpen, short: 6 },
   { row: 'F14', title: 'lines are cut, reset, slowed and dropped over two nodes', story: churn, short: 10 },
   { row: 'F15', title: 'old, future and foreign cursors', story: cursors, short: 4 },
+  { row: 'F16', title: 'a page and its stream are one state', story: snapshots, short: 40 },
+  { row: 'F17', title: 'rows are held and connections ended (and F32)', story: heldRows, short: 2 },
+  { row: 'F18', title: 'readers who do not read', story: slowReaders, short: 1 },
+  { row: 'F19', title: 'everybody comes back at once', story: storm, short: 1 },
+  { row: 'F20', title: 'nodes are replaced under load', story: rolling, short: 2 },
+  { row: 'F21', title: 'agents and ends race on two nodes', story: races, short: 8 },
+  { row: 'F23', title: 'clocks that are ten minutes off', story: clocks, short: 5 },
+  { row: 'F27', title: 'a very long conversation', story: longConversation, short: 1 },
+  { row: 'F28', title: 'one message to very many sockets', story: fanOut, short: 3 },
+  { row: 'nodes', title: 'a message crosses from node to node', story: crossing, short: 1 },
   { row: 'D3', title: 'what is refused is not there and takes no number', story: refusals, short: 3 },
   { row: 'D7', title: 'who may not hear hears nothing, at once and on every node', story: access, short: 1 },
 ];

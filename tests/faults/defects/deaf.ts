@@ -13,7 +13,7 @@ rewrite('deaf', [
     put: '',
   },
   {
-    file: 'src/platform/realtime/backplane-postgres.ts',
+    file: 'src/platform/realtime/hint-line.ts',
     find: 'if (isAlone() || isClosed) return;',
     put: 'if (isAlone() || !isClosed) return;',
   },

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import pg from 'pg';
 import { entities } from '../../../src/entities.ts';
-import { type Database, openDatabase } from '../../../src/platform/database/index.ts';
+import { type Database, migrate, openDatabase } from '../../../src/platform/database/index.ts';
 import { newTenant, type TestTenant } from '../../support/people.ts';
 import { type Anomaly, check } from './checker.ts';
 import { type ClientOptions, http, openClient, type VirtualClient } from './client.ts';
@@ -70,6 +70,8 @@ export interface Lab {
   client(
     options: Pick<ClientOptions, 'name' | 'rooms'> & Partial<ClientOptions> & { person: LabPerson },
   ): VirtualClient;
+  /** One more place for a node, with nothing in it. */
+  addSeat(): Promise<Seat>;
   /** Ports of the proxies in front of nodes that run. */
   ports(): number[];
   /** Waits until every outbox is empty and everybody has everything, or has been quiet for five seconds. */
@@ -94,51 +96,54 @@ export async function openLab(options: LabOptions): Promise<Lab> {
   const random = createRandom(options.seed);
   const recorder = openRecorder();
   const postgres = options.database ? null : await openLabPostgres();
-  const target = options.database ?? postgres;
-  if (!target) throw new Error('a lab needs a database');
+  const target: { readonly url: string; readonly adminUrl: string } = options.database ?? postgres ?? missing();
   const databasePort = () => postgres?.port ?? Number(new URL(target.url).port);
   const quietProxy = await openFaultProxy(databasePort());
   const clients: VirtualClient[] = [];
   const rooms = new Map<VirtualClient, readonly string[]>();
   const lastAcked = new Map<string, number>();
   let isMigrated = false;
-  const seats = await Promise.all(
-    Array.from({ length: options.nodes ?? 1 }, async (_, index): Promise<Seat> => {
-      const front = await openFaultProxy(1, random.next);
-      const back = await openFaultProxy(databasePort(), random.next);
-      const defects = typeof options.defects === 'function' ? options.defects(index) : options.defects;
-      const seat: Seat = {
-        node: null,
-        front,
-        back,
-        async start(more = {}) {
-          const node = await startNode({
-            databaseUrl: onPort(target.url, back.port),
-            ...(defects ? { defects } : {}),
-            ...more,
-            env: { ...options.env, ...(isMigrated ? { FAULTS_MIGRATED: '1' } : {}), ...more.env },
-          });
-          isMigrated = true;
-          front.upstream = node.port;
-          seat.node = node;
-          void node.ended.then(() => {
-            if (seat.node === node) seat.node = null;
-          });
-          return node;
-        },
-        async kill() {
-          const { node } = seat;
-          if (!node) return;
-          node.kill('SIGKILL');
-          await node.ended;
-        },
-      };
-      return seat;
-    }),
-  );
+  const seats: Seat[] = [];
+
+  async function addSeat(): Promise<Seat> {
+    const front = await openFaultProxy(1, random.next);
+    const back = await openFaultProxy(databasePort(), random.next);
+    const index = seats.length;
+    const seat: Seat = {
+      node: null,
+      front,
+      back,
+      async start(more = {}) {
+        const defects = typeof options.defects === 'function' ? options.defects(index) : options.defects;
+        const node = await startNode({
+          databaseUrl: onPort(target.url, back.port),
+          ...(defects ? { defects } : {}),
+          ...more,
+          env: { ...options.env, ...(isMigrated ? { FAULTS_MIGRATED: '1' } : {}), ...more.env },
+        });
+        isMigrated = true;
+        front.upstream = node.port;
+        seat.node = node;
+        void node.ended.then(() => {
+          if (seat.node === node) seat.node = null;
+        });
+        return node;
+      },
+      async kill() {
+        const { node } = seat;
+        if (!node) return;
+        node.kill('SIGKILL');
+        await node.ended;
+      },
+    };
+    seats.push(seat);
+    return seat;
+  }
+  for (let count = 0; count < (options.nodes ?? 1); count++) await addSeat();
   // the first migrates; together they would wait for it anyway
   await seats[0]?.start();
   await Promise.all(seats.slice(1).map((seat) => seat.start()));
+  if (seats.length === 0) await migrate({ url: onPort(target.url, quietProxy.port), entities: [], log: silent });
   const database = await openDatabase({ url: onPort(target.url, quietProxy.port), entities, log: silent });
   const admin = new pg.Pool({ connectionString: onPort(target.adminUrl, quietProxy.port), max: 4 });
   admin.on('error', () => {});
@@ -178,6 +183,7 @@ export async function openLab(options: LabOptions): Promise<Lab> {
     database,
     newTenant: () => newTenant(database, Buffer.from(LAB_SECRET)),
     ports,
+    addSeat,
     async signIn(tenant, who) {
       if (typeof who === 'string') {
         const { token, person } = await tenant.signIn(who);
@@ -281,6 +287,10 @@ export async function openLab(options: LabOptions): Promise<Lab> {
   }
 
   return lab;
+}
+
+function missing(): never {
+  throw new Error('a lab needs a database');
 }
 
 function onPort(url: string, port: number): string {

@@ -109,7 +109,11 @@ export async function openFaultProxy(upstream: number, random: () => number = Ma
     if (toxics.isPaused) from.pause();
     from.on('data', (chunk: Buffer) => arrived(made, chunk));
     from.on('end', () => {
-      if (made.toxics.isBlackHole) return;
+      if (made.toxics.isBlackHole) {
+        // nobody is told, but this end is over
+        from.destroy();
+        return;
+      }
       made.line = made.line.then(() => void to.end());
     });
     return made;
