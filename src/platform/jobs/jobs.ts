@@ -33,8 +33,11 @@ interface JobRunner {
   stop(): Promise<void>;
 }
 
-/** Advisory lock (two-key form) that the leading node holds for as long as it lives. */
+/** Advisory lock (two-key form) that the leading node holds for as long as it is awake. */
 const LEADER_LOCK = [7256, 1] as const;
+/** A leader that says nothing for so long leads no longer. */
+const LEASE_MS = 10_000;
+const RENEW_EVERY_MS = 2_500;
 
 /**
  * Starts the cron table. Every node has it; at each tick only the node that holds the leader lock does the work. When
@@ -98,12 +101,17 @@ function failure(error: unknown): JobRunEnd {
   return { outcome: 'failed', errorCode: code.slice(0, 100) };
 }
 
-/** Asks for the leader lock when it is not ours yet, and keeps it on a connection of its own. */
+/**
+ * Asks for the leader lock when it is not ours yet, and keeps it on a connection of its own. The lead has to be renewed:
+ * PostgreSQL ends the session of a leader that was frozen, and with it the lock, so that another node leads meanwhile;
+ * one that wakes knows by its own clock that it leads no longer.
+ */
 function makeLeadership(pool: pg.Pool) {
-  let holder: pg.PoolClient | undefined;
+  let lead: { readonly client: pg.PoolClient; readonly timer: NodeJS.Timeout; renewedAt: number } | undefined;
   let asking: Promise<boolean> | undefined;
 
   async function ask(): Promise<boolean> {
+    const askedAt = performance.now();
     const client = await pool.connect();
     try {
       const { rows } = await client.query<{ mine: boolean }>('select pg_try_advisory_lock($1, $2) as mine', [
@@ -113,21 +121,39 @@ function makeLeadership(pool: pg.Pool) {
         client.release();
         return false;
       }
+      await client.query(`set idle_session_timeout = ${LEASE_MS}`);
     } catch (error) {
       client.release(true);
       throw error;
     }
+    const timer = setInterval(() => void renew(client), RENEW_EVERY_MS).unref();
+    lead = { client, timer, renewedAt: askedAt };
     // With the connection the lock is gone.
-    client.once('end', () => {
-      if (holder === client) holder = undefined;
-    });
-    holder = client;
+    client.once('end', () => giveUp(client));
     return true;
+  }
+
+  async function renew(client: pg.PoolClient): Promise<void> {
+    const askedAt = performance.now();
+    try {
+      await client.query('select 1');
+      if (lead?.client === client) lead.renewedAt = askedAt;
+    } catch {
+      giveUp(client);
+    }
+  }
+
+  function giveUp(client = lead?.client): void {
+    if (!client || lead?.client !== client) return;
+    clearInterval(lead.timer);
+    lead = undefined;
+    client.release(true);
   }
 
   return {
     async isMine(): Promise<boolean> {
-      if (holder) return true;
+      if (lead && performance.now() - lead.renewedAt < LEASE_MS) return true;
+      giveUp();
       asking ??= ask()
         .catch(() => false)
         .finally(() => {
@@ -135,9 +161,6 @@ function makeLeadership(pool: pg.Pool) {
         });
       return asking;
     },
-    giveUp(): void {
-      holder?.release(true);
-      holder = undefined;
-    },
+    giveUp: () => giveUp(),
   };
 }
