@@ -1,6 +1,12 @@
 import fc from 'fast-check';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { type AvailableAgent, assignConversation, chooseAgent, setAvailability } from '../../src/desk/index.ts';
+import {
+  type AvailableAgent,
+  assignConversation,
+  availableAgents,
+  chooseAgent,
+  setAvailability,
+} from '../../src/desk/index.ts';
 import type { PersonRow } from '../support/rows.ts';
 import { type DeskTest, races, startDesk } from './desk-node.ts';
 
@@ -132,11 +138,14 @@ describe('a tenant’s desk', () => {
     await test.admin.query(`update agent_presence set choice = 'away' where admin_id = $1`, [away.id]);
     const id = await test.conversation(minutes(20));
     expect(await assign(minutes(20))).toMatchObject({ assigned: 0 });
+    const there = (at: Date) => test.home.asPerson('system', (scope) => availableAgents({ ...scope, now: at }));
+    expect(await there(minutes(20))).toEqual([]);
     // and they would be given it: the lead was away by choice and takes it back
     await test.home.asPerson('lead', (scope) => setAvailability(scope, 'away'));
     await test.seen([{ id: lead.id, tenantId: test.home.tenant.id, type: 'admin' }], minutes(20));
     expect(await assign(minutes(20))).toMatchObject({ assigned: 0 });
     await test.home.asPerson('lead', (scope) => setAvailability(scope, 'available'));
+    expect(await there(minutes(20))).toMatchObject([{ id: lead.id, open: 0 }]);
     expect(await assign(minutes(20))).toMatchObject({ assigned: 1 });
     expect(await holderOf(id)).toBe(lead.id);
     await expect(test.home.asPerson('viewer', (scope) => setAvailability(scope, 'available'))).rejects.toThrow();

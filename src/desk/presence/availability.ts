@@ -12,7 +12,7 @@ export const AVAILABILITY_CHOICES = ['available', 'away'] as const;
 export type AvailabilityChoice = (typeof AVAILABILITY_CHOICES)[number];
 
 /** Without a connection for so long, an agent is given nothing new: a page that loads again is not away. */
-export const PRESENT_FOR_MS = 30_000;
+const PRESENT_FOR_MS = 30_000;
 
 /** The caller's own availability. */
 export interface Availability {
