@@ -116,8 +116,8 @@ export async function openModules(deps: ModuleDeps): Promise<Modules> {
       ...eventRoutes({ ...sockets, config }),
       ...signInRoutes({ identity, tenancy, views, config }),
       ...(config.demo ? demoRoutes({ views }) : []),
-      ...dashboardRoutes({ views, messaging, tenancy, epoch }),
-      ...chatRoutes({ views, messaging, tenancy, epoch }),
+      ...dashboardRoutes({ views, messaging, tenancy, epoch, publicUrl: config.publicUrl }),
+      ...chatRoutes({ views, messaging, tenancy, epoch, desk }),
     ],
   });
   const reach = await openReach(deps, { tenancy, views });

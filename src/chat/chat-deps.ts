@@ -1,3 +1,4 @@
+import type { Desk } from '../desk/index.ts';
 import type { Messaging } from '../messaging/index.ts';
 import type { Views } from '../platform/views/index.ts';
 import type { Tenancy } from '../tenancy/index.ts';
@@ -10,4 +11,6 @@ export interface ChatDeps {
   readonly tenancy: Pick<Tenancy, 'tenant'>;
   /** Epoch of this database's logs: the first half of the cursor that a page hands to its live connection. */
   readonly epoch: string;
+  /** Whether somebody is there. */
+  readonly desk: Pick<Desk, 'supportState'>;
 }

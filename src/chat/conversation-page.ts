@@ -1,4 +1,4 @@
-import { canReopen } from '../desk/index.ts';
+import { canReopen, MAX_RATING_COMMENT, readRating } from '../desk/index.ts';
 import type { Person } from '../identity/index.ts';
 import {
   accessConversation,
@@ -6,14 +6,17 @@ import {
   type LogPage,
   type LogWindow,
   MAX_MESSAGE_LENGTH,
+  type MessageItem,
   type MessageView,
-  messageView,
+  messageItem,
   readLog,
 } from '../messaging/index.ts';
 import type { Scope } from '../platform/database/index.ts';
 import { newId } from '../platform/text/index.ts';
 import type { ChatDeps } from './chat-deps.ts';
+import { deskState } from './desk-state.ts';
 import { conversationPath, supportPath } from './paths.ts';
+import { isKnownTopic } from './topics.ts';
 
 /** Messages of one page of the log. */
 const PAGE_SIZE = 50;
@@ -22,7 +25,7 @@ const PAGE_SIZE = 50;
 export interface LogView {
   readonly conversationId: string;
   readonly audience: 'user';
-  readonly messages: readonly MessageView[];
+  readonly messages: readonly MessageItem[];
   /** Last message that the other side has read, and that this side has read. */
   readonly seen: number;
   readonly readSeq: number;
@@ -36,6 +39,8 @@ export interface LogView {
 export interface Refused {
   readonly text: string;
   readonly clientId: string;
+  /** Chosen for a new conversation. */
+  readonly topic?: string | null;
   readonly error: { readonly status: number; readonly code: string };
 }
 
@@ -57,7 +62,7 @@ function logView(person: Person, conversation: Conversation, page: LogPage, wind
   return {
     conversationId: conversation.id,
     audience: 'user',
-    messages: page.items.map((message) => messageView(message, 'user', conversation)),
+    messages: page.items.map((message) => messageItem(message, 'user', conversation)),
     seen: conversation.staffReadSeq,
     readSeq: conversation.userReadSeq,
     readUrl: `${path}/read`,
@@ -67,36 +72,28 @@ function logView(person: Person, conversation: Conversation, page: LogPage, wind
 }
 
 /** Everything `/chat/conversation` shows. */
-export function conversationPage(
+export async function conversationPage(
   deps: ChatDeps,
   scope: Scope<Person>,
   conversation: Conversation,
   log: LogView,
   refused?: Refused,
-): object {
+): Promise<object> {
   const { actor } = scope;
   const path = conversationPath(actor.userType, conversation.id);
   const settings = deps.messaging.settings(scope.tenant.id);
-  const room = `conversation_${conversation.id}`;
   return {
     me: { id: actor.id, name: actor.name, userType: actor.userType },
     listHref: supportPath(actor.userType),
-    conversation: { status: conversation.status, label: conversation.context?.label ?? conversation.subject ?? null },
+    conversation: { status: conversation.status, ...aboutOf(conversation) },
     log,
     live: {
-      rooms: [{ room, after: `${deps.epoch}:${conversation.version}` }],
+      rooms: [{ room: roomOf(conversation), after: `${deps.epoch}:${conversation.version}` }],
       pauses: true,
       pollUrl: path,
     },
-    state: {
-      status: conversation.status,
-      isOn: settings.enabled,
-      canReopen: canReopen(actor, deps.messaging, conversation, scope.now),
-      reopenAction: `${path}/reopen`,
-      startHref: `${supportPath(actor.userType)}#new`,
-      reloadUrl: path,
-      room,
-    },
+    ...(await statePart(deps, scope, conversation)),
+    transcriptHref: `${path}/transcript`,
     composer: {
       action: `${path}/messages`,
       conversationId: conversation.id,
@@ -109,6 +106,47 @@ export function conversationPage(
       pending: pendingMessage(actor, conversation.id, scope.now),
     },
   };
+}
+
+/** What `/chat/_state` shows under the messages, which changes while the page is open. */
+export async function statePart(
+  deps: ChatDeps,
+  scope: Scope<Person>,
+  conversation: Conversation,
+): Promise<{ state: object }> {
+  const { actor } = scope;
+  const path = conversationPath(actor.userType, conversation.id);
+  const isClosed = !conversation.isOpen();
+  return {
+    state: {
+      status: conversation.status,
+      isOn: deps.messaging.settings(scope.tenant.id).enabled,
+      canReopen: canReopen(actor, deps.messaging, conversation, scope.now),
+      reopenAction: `${path}/reopen`,
+      startHref: `${supportPath(actor.userType)}#new`,
+      reloadUrl: `${path}?part=state`,
+      room: roomOf(conversation),
+      desk: await deskState(deps, scope, conversation),
+      rating: isClosed
+        ? { action: `${path}/rating`, given: await readRating(scope, conversation.id), maxLength: MAX_RATING_COMMENT }
+        : null,
+    },
+  };
+}
+
+function roomOf(conversation: Conversation): string {
+  return `conversation_${conversation.id}`;
+}
+
+/** What a conversation is about, in the words of the host or by the topic that was chosen. */
+export function aboutOf(conversation: Pick<Conversation, 'context' | 'subject' | 'topic'>): {
+  readonly label: string | null;
+  readonly topic: string | null;
+} {
+  const label = conversation.context?.label ?? conversation.subject ?? null;
+  const topic = conversation.topic ?? null;
+  if (label !== null || topic === null) return { label, topic: null };
+  return isKnownTopic(topic) ? { label: null, topic } : { label: topic, topic: null };
 }
 
 /**

@@ -1,11 +1,12 @@
 import { z } from 'zod';
-import { reopenConversation } from '../desk/index.ts';
+import { rateConversation, reopenConversation } from '../desk/index.ts';
 import { type Person, users } from '../identity/index.ts';
 import {
+  accessConversation,
   findOpenConversation,
   type LogWindow,
   markRead,
-  messageView,
+  messageItem,
   postMessage,
   startConversation,
 } from '../messaging/index.ts';
@@ -14,10 +15,12 @@ import { AppError, Conflict } from '../platform/errors/index.ts';
 import { fragment, noContent, page, type Reply, type Route, route, seeOther } from '../platform/http/index.ts';
 import { type Show, stream } from '../platform/views/index.ts';
 import type { ChatDeps } from './chat-deps.ts';
-import { conversationPage, type LogView, type Refused, readConversation } from './conversation-page.ts';
+import { conversationPage, type LogView, type Refused, readConversation, statePart } from './conversation-page.ts';
 import { listPage } from './list-page.ts';
 import { conversationPath } from './paths.ts';
 import { showUser } from './show-user.ts';
+import { chosenTopic } from './topics.ts';
+import { transcript } from './transcript.ts';
 
 const UserPath = z.strictObject({ userType: z.string() });
 const ConversationPath = z.strictObject({ userType: z.string(), id: z.uuid() });
@@ -30,6 +33,22 @@ const Typed = z.strictObject({
   clientId: z.uuid(),
   /** Last message that the page showed; moves the read mark where no script does. */
   seen: Place.optional(),
+});
+
+/** A page of the log, the state alone (for a page that is open), or a page that asks again and again by itself. */
+const Asked = z.object({
+  after: Place.optional(),
+  before: Place.optional(),
+  part: z.string().max(10).optional(),
+  follow: z.string().max(1).optional(),
+});
+
+/** The first message says, beside, what it is about. */
+const Started = Typed.extend({ topic: z.string().max(100).optional() });
+
+const Rated = z.strictObject({
+  score: z.coerce.number().int().min(1).max(5),
+  comment: z.string().max(4_000).optional(),
 });
 
 /** A user's conversations: list, start, read, write, reopen. All work as plain pages and forms; htmx gets fragments. */
@@ -48,7 +67,7 @@ export function conversationRoutes(deps: ChatDeps): Route<Person>[] {
       },
     }),
 
-    route<Person, z.infer<typeof UserPath>, unknown, z.infer<typeof Typed>>({
+    route<Person, z.infer<typeof UserPath>, unknown, z.infer<typeof Started>>({
       name: 'chat.conversations.start',
       method: 'POST',
       path: '/:userType/support',
@@ -56,33 +75,42 @@ export function conversationRoutes(deps: ChatDeps): Route<Person>[] {
       face: 'page',
       params: UserPath,
       bodyKind: 'form',
-      body: Typed,
+      body: Started,
       async handle(scope, input) {
         const show = showUser(deps, scope, input);
         const { body, clientId } = input.body;
+        const topic = chosenTopic(scope.actor.userType, input.body.topic);
         try {
-          const { conversation } = await startConversation(scope, deps.messaging, { message: { body, clientId } });
+          const { conversation } = await startConversation(scope, deps.messaging, {
+            topic,
+            message: { body, clientId },
+          });
           return seeOther(conversationPath(scope.actor.userType, conversation.id));
         } catch (error) {
           if (input.isFragment || !(error instanceof AppError)) throw error;
-          return await refusedStart(deps, scope, show, { text: body, clientId, error });
+          return await refusedStart(deps, scope, show, { text: body, clientId, topic, error });
         }
       },
     }),
 
-    route<Person, z.infer<typeof ConversationPath>, { after?: number | undefined; before?: number | undefined }>({
+    route<Person, z.infer<typeof ConversationPath>, z.infer<typeof Asked>>({
       name: 'chat.conversations.read',
       method: 'GET',
       path: '/:userType/support/conversations/:id',
       policy: users(),
       face: 'page',
       params: ConversationPath,
-      query: z.object({ after: Place.optional(), before: Place.optional() }),
+      query: Asked,
       async handle(scope, input) {
         const show = showUser(deps, scope, input);
+        if (input.query.part === 'state') {
+          const conversation = await accessConversation(scope, input.params.id);
+          return fragment(show.partial('/chat/_state', await statePart(deps, scope, conversation)));
+        }
         const { conversation, log } = await readConversation(scope, input.params.id, logWindow(input));
         if (input.isFragment) return logFragment(show, log, input.query.after !== undefined);
-        return page(show.page('/chat/conversation', conversationPage(deps, scope, conversation, log)));
+        const view = await conversationPage(deps, scope, conversation, log);
+        return page(show.page('/chat/conversation', { ...view, follows: input.query.follow === '1' }));
       },
     }),
 
@@ -101,14 +129,14 @@ export function conversationRoutes(deps: ChatDeps): Route<Person>[] {
         const { body, clientId, seen } = input.body;
         try {
           const { message } = await postMessage(scope, deps.messaging, { conversationId: id, body, clientId });
-          if (input.isFragment) return messageFragment(show, messageView(message, 'user'));
+          if (input.isFragment) return messageFragment(show, messageItem(message, 'user'));
           if (seen) await markRead(scope, id, seen);
           return seeOther(`${conversationPath(scope.actor.userType, id)}#m${message.seq}`);
         } catch (error) {
           if (input.isFragment || !(error instanceof AppError) || error.status === 404) throw error;
           const { conversation, log } = await readConversation(scope, id, { newest: true });
           const refused = { text: body, clientId, error };
-          const view = conversationPage(deps, scope, conversation, log, refused);
+          const view = await conversationPage(deps, scope, conversation, log, refused);
           return page(show.page('/chat/conversation', view), error.status);
         }
       },
@@ -151,6 +179,39 @@ export function conversationRoutes(deps: ChatDeps): Route<Person>[] {
         return seeOther(path(input.params.id));
       },
     }),
+
+    route<Person, z.infer<typeof ConversationPath>, unknown, z.infer<typeof Rated>>({
+      name: 'chat.conversations.rate',
+      method: 'POST',
+      path: '/:userType/support/conversations/:id/rating',
+      policy: users(),
+      face: 'page',
+      params: ConversationPath,
+      bodyKind: 'form',
+      body: Rated,
+      async handle(scope, input) {
+        showUser(deps, scope, input);
+        const { score, comment } = input.body;
+        await rateConversation(scope, input.params.id, { score, comment: comment ?? null });
+        return seeOther(`${conversationPath(scope.actor.userType, input.params.id)}#conversation-state`);
+      },
+    }),
+
+    route<Person, z.infer<typeof ConversationPath>>({
+      name: 'chat.conversations.transcript',
+      method: 'GET',
+      path: '/:userType/support/conversations/:id/transcript',
+      policy: users(),
+      face: 'page',
+      params: ConversationPath,
+      async handle(scope, input) {
+        const show = showUser(deps, scope, input);
+        const body = await transcript(scope, show, input.params.id);
+        const name = `support-${scope.now.toISOString().slice(0, 10)}.txt`;
+        const headers = { 'Content-Disposition': `attachment; filename="${name}"` };
+        return { status: 200, type: 'text/plain; charset=utf-8', body, headers };
+      },
+    }),
   ] as Route<Person>[]; // a list forgets the types that `route` has checked
 }
 
@@ -160,13 +221,10 @@ async function refusedStart(deps: ChatDeps, scope: Scope<Person>, show: Show, re
   const open = await findOpenConversation(scope, 'support', scope.actor.id);
   if (!open) return page(show.page('/chat/conversations', await listPage(deps, scope, refused)), status);
   const { conversation, log } = await readConversation(scope, open.id, { newest: true });
-  return page(show.page('/chat/conversation', conversationPage(deps, scope, conversation, log, refused)), status);
+  return page(show.page('/chat/conversation', await conversationPage(deps, scope, conversation, log, refused)), status);
 }
 
-function logWindow(input: {
-  readonly isFragment: boolean;
-  readonly query: { readonly after?: number | undefined; readonly before?: number | undefined };
-}): LogWindow {
+function logWindow(input: { readonly isFragment: boolean; readonly query: z.infer<typeof Asked> }): LogWindow {
   const { after, before } = input.query;
   if (before !== undefined) return { before };
   // only a page that shows the rest already can do with what is new

@@ -13,9 +13,10 @@ import type { Route } from '../platform/http/index.ts';
 import type { ChatDeps } from './chat-deps.ts';
 import { conversationRoutes } from './conversations.routes.ts';
 import { homeRoutes } from './home.routes.ts';
+import { languageRoutes } from './language.routes.ts';
 import { manifestRoutes } from './manifest.routes.ts';
 
 /** The doors of the user's pages. `/:userType` gives way to every literal path. */
 export function chatRoutes(deps: ChatDeps): Route<Person>[] {
-  return [...homeRoutes(deps), ...conversationRoutes(deps), ...manifestRoutes(deps)];
+  return [...homeRoutes(deps), ...conversationRoutes(deps), ...manifestRoutes(deps), ...languageRoutes()];
 }

@@ -3,8 +3,10 @@ import { type ListedConversation, listMyConversations, MAX_MESSAGE_LENGTH } from
 import type { Scope } from '../platform/database/index.ts';
 import { newId } from '../platform/text/index.ts';
 import type { ChatDeps } from './chat-deps.ts';
-import { formId, pendingMessage, type Refused } from './conversation-page.ts';
+import { aboutOf, formId, pendingMessage, type Refused } from './conversation-page.ts';
+import { deskState } from './desk-state.ts';
 import { conversationPath, homePath, supportPath } from './paths.ts';
+import { topicsOf } from './topics.ts';
 
 /** So many of one's conversations are on the list. */
 const LIST_SIZE = 50;
@@ -14,6 +16,7 @@ interface RowView {
   readonly href: string;
   /** What it is about, where that is known. */
   readonly label: string | null;
+  readonly topic: string | null;
   readonly status: string;
   readonly createdAt: string;
   readonly lastMessageAt: string;
@@ -51,6 +54,7 @@ export async function listPage(deps: ChatDeps, scope: Scope<Person>, refused?: R
   return {
     me: { id: actor.id, name: actor.name, userType: actor.userType },
     isOn: settings.enabled,
+    desk: await deskState(deps, scope),
     open: rows.find((row) => row.status === 'open') ?? null,
     conversations: rows.filter((row) => row.status !== 'open'),
     start: {
@@ -60,6 +64,8 @@ export async function listPage(deps: ChatDeps, scope: Scope<Person>, refused?: R
       error: refused?.error ?? null,
       maxLength: Math.min(settings.maxMessageLength, MAX_MESSAGE_LENGTH),
       label: actor.context?.label ?? null,
+      topics: topicsOf(actor.userType),
+      topic: refused?.topic ?? null,
       pending: pendingMessage(actor, newId(), scope.now),
     },
     homeHref: homePath(actor.userType),
@@ -76,7 +82,7 @@ async function myRows(scope: Scope<Person>): Promise<RowView[]> {
 function rowView(person: Person, { conversation, preview, previewSenderType }: ListedConversation): RowView {
   return {
     href: conversationPath(person.userType, conversation.id),
-    label: conversation.context?.label ?? conversation.subject,
+    ...aboutOf(conversation),
     status: conversation.status,
     createdAt: conversation.createdAt,
     lastMessageAt: conversation.lastMessageAt ?? conversation.createdAt,

@@ -8,6 +8,7 @@
  */
 
 import { ConversationNote, NoteMention } from './notes/conversation-note.entity.ts';
+import { ConversationRating } from './ratings/conversation-rating.entity.ts';
 import { SavedReply } from './saved-replies/saved-reply.entity.ts';
 
 export { assignConversation } from './assign-conversation.ts';
@@ -42,6 +43,7 @@ export {
 } from './presence/availability.ts';
 export { queueFor } from './queue/queue-position.ts';
 export type { SupportState } from './queue/support-state.ts';
+export { MAX_RATING_COMMENT, type Rating, rateConversation, readRating } from './ratings/rate-conversation.ts';
 export { contactsFor, type PersonRecord, readPerson } from './read-person.ts';
 export { canReopen, reopenConversation } from './reopen-conversation.ts';
 export { changeSavedReply, createSavedReply, deleteSavedReply } from './saved-replies/change-saved-reply.ts';
@@ -51,4 +53,4 @@ export type { SavedReply } from './saved-replies/saved-reply.entity.ts';
 export { listDueResponses } from './targets/response-clocks.ts';
 
 /** This wing's tables. */
-export const deskEntities = [ConversationNote, NoteMention, SavedReply];
+export const deskEntities = [ConversationNote, NoteMention, SavedReply, ConversationRating];

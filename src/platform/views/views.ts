@@ -42,6 +42,8 @@ export interface TemplateLocals {
 export interface Show {
   readonly reader: Reader;
   readonly t: TemplateLocals['t'];
+  /** Day and time, for answers that no template makes. */
+  readonly full: TemplateLocals['full'];
   /** A whole page: a template that takes a layout. */
   page<V extends object>(name: string, view: V): SafeHtml;
   /** A piece of one: a template with one root element. */
@@ -110,7 +112,7 @@ function createShow(eta: Eta, reader: Reader, languages: Languages, assets: Asse
     ...bundles(assets),
   };
   const render = (name: string, view: object) => eta.render(name, { ...view, ...fixed, ...timed(formats) }).trim();
-  return { reader, t, page: render, partial: render };
+  return { reader, t, full: fixed.full, page: render, partial: render };
 }
 
 function timeless(formats: Formats) {

@@ -1,0 +1,63 @@
+import type { Person } from '../identity/index.ts';
+import { accessConversation, type Conversation, type MessageView, messageView, readLog } from '../messaging/index.ts';
+import type { Scope } from '../platform/database/index.ts';
+import type { Show } from '../platform/views/index.ts';
+
+/** Messages read at a time, and the most that one file holds; whoever wrote more gets the newest. */
+const PAGE_SIZE = 100;
+const MAX_MESSAGES = 5_000;
+
+/**
+ * A conversation as plain text in the reader's language and zone: what its page shows, no ids and no addresses of staff.
+ * Lines that somebody wrote are indented, so that no text can look like another message.
+ * @throws NotFound when the conversation is not there or not theirs.
+ */
+export async function transcript(scope: Scope<Person>, show: Show, id: string): Promise<string> {
+  const conversation = await accessConversation(scope, id);
+  const { messages, isWhole } = await wholeLog(scope, conversation);
+  const { t, full } = show;
+  const about = conversation.context?.label ?? conversation.subject;
+  const head = [
+    t('chat.transcriptTitle', { product: t('shared.product'), time: full(conversation.createdAt) }),
+    ...(about ? [`${t('chat.about')}: ${oneLine(about)}`] : []),
+    ...(isWhole ? [] : [t('chat.transcriptCut', { count: MAX_MESSAGES })]),
+  ];
+  return `${[...head, '', ...messages.map((message) => entry(show, message))].join('\n')}\n`;
+}
+
+async function wholeLog(
+  scope: Scope<Person>,
+  conversation: Conversation,
+): Promise<{ messages: MessageView[]; isWhole: boolean }> {
+  const messages: MessageView[] = [];
+  let place = Math.max(0, conversation.lastSeq - MAX_MESSAGES);
+  const isWhole = place === 0;
+  for (;;) {
+    const page = await readLog(scope, conversation.id, { after: place }, PAGE_SIZE);
+    for (const message of page.items) messages.push(messageView(message, 'user', conversation));
+    place = page.items.at(-1)?.seq ?? place;
+    if (!page.hasMore) return { messages, isWhole };
+  }
+}
+
+function entry({ t, full }: Show, message: MessageView): string {
+  const time = `[${full(message.createdAt)}]`;
+  if (message.senderType === 'system') return `${time} ${systemSentence(t, message)}`;
+  const name = oneLine(message.sender?.name ?? t('shared.type.admin'));
+  const text = message.deletedAt ? t('messaging.deleted') : (message.body ?? '');
+  const files = message.attachments.map(({ fileName }) => `[${oneLine(fileName)}]`);
+  const lines = [...(text ? text.split('\n') : []), ...files];
+  return [`${time} ${name}:`, ...lines.map((line) => `    ${line}`)].join('\n');
+}
+
+/** As `views/messaging/_system-line.eta` says it. */
+function systemSentence(t: Show['t'], { event, data }: MessageView): string {
+  const isHandedOver = event === 'assigned' || event === 'transferred';
+  const name = data?.[isHandedOver ? 'adminName' : 'actorName'] ?? '';
+  const way = data?.['actorSide'] === 'system' ? '_system' : name ? '' : '_nobody';
+  return t([`messaging.event.${event}${way}`, `messaging.event.${event}_nobody`, 'messaging.event.other'], { name });
+}
+
+function oneLine(text: string): string {
+  return text.replaceAll(/\s+/g, ' ');
+}
