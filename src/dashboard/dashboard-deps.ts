@@ -13,6 +13,8 @@ export interface DashboardDeps {
   readonly tenancy: Pick<Tenancy, 'tenant' | 'refresh'>;
   /** Epoch of this database's logs: the first half of the cursor that a page hands to its live connection. */
   readonly epoch: string;
+  /** The origin that browsers see; the one that a request came to when absent. */
+  readonly publicUrl?: URL | undefined;
 }
 
 /** The agent's language; times of the desk are in the tenant's zone, so that two agents speak of the same hour. */

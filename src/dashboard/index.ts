@@ -15,6 +15,7 @@ import { deskRoutes } from './desk.routes.ts';
 import { deskActionRoutes } from './desk-actions.routes.ts';
 import { noteRoutes } from './notes.routes.ts';
 import { profileRoutes } from './profile.routes.ts';
+import { rolesRoutes } from './roles.routes.ts';
 import { savedReplyRoutes } from './saved-replies.routes.ts';
 import { settingsRoutes } from './settings.routes.ts';
 
@@ -28,5 +29,6 @@ export function dashboardRoutes(deps: DashboardDeps): Route<Person>[] {
     ...profileRoutes(deps),
     ...settingsRoutes(deps),
     ...auditRoutes(deps),
+    ...rolesRoutes(deps),
   ];
 }

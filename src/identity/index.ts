@@ -19,6 +19,14 @@ export { MAX_PASSWORD_LENGTH, MIN_PASSWORD_LENGTH } from './passwords/passwords.
 export { CAPABILITIES, type Capability, type HostContext, type Person } from './person.ts';
 export { admins, anyone, isPerson, signedIn, users } from './policies.ts';
 export { BUILTIN_ROLES, type BuiltinRoleName, createBuiltinRoles } from './roles/builtin-roles.ts';
+export {
+  type AdminOverview,
+  inviteAdmin,
+  listAdminsWithRoles,
+  renewPasswordLink,
+  setAdminStatus,
+} from './roles/manage-admins.ts';
+export { changeRole, createRole, listRoles, type RoleOverview, removeRole } from './roles/manage-roles.ts';
 export { Role, RoleAssignment } from './roles/role.entity.ts';
 export { mayGrant, wouldLoseLastOwner } from './roles/role.policy.ts';
 export { assignRoles, setRoles } from './roles/set-roles.ts';

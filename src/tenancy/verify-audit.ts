@@ -26,8 +26,8 @@ export interface AuditVerdict {
   readonly findings: readonly AuditFinding[];
 }
 
-/** Seals that are compared with their rows in one statement: 100,000 rows take half a second. */
-const SEALS_AT_ONCE = 100;
+/** Seals that are compared with their rows in one statement: 40,000 rows take a quarter of a second. */
+const SEALS_AT_ONCE = 40;
 
 interface SealRow {
   readonly number: number;

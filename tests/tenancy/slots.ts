@@ -44,13 +44,14 @@ const BY_SEGMENT: Record<string, Thing> = {
   drivers: 'driver',
   customers: 'customer',
   restaurants: 'restaurant',
+  people: 'admin',
   'saved-replies': 'savedReply',
 };
 
 /** What an id names, by its own name in query and body. */
 const BY_NAME: Record<string, Thing> = {
-  ids: 'conversation',
   attachmentIds: 'attachment',
+  ids: 'conversation',
   conversationId: 'conversation',
   messageId: 'message',
   replyToId: 'message',

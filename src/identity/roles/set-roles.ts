@@ -5,7 +5,8 @@ import { recordAudit } from '../../tenancy/index.ts';
 import { noteAccessChange } from '../sessions/change-access.ts';
 import { ADMIN, User } from '../users/user.entity.ts';
 import { OWNER_ROLE } from './builtin-roles.ts';
-import { Role, RoleAssignment } from './role.entity.ts';
+import { lockRoles } from './manage-roles.ts';
+import { type Role, RoleAssignment } from './role.entity.ts';
 import { mayGrant, wouldLoseLastOwner } from './role.policy.ts';
 
 /**
@@ -17,7 +18,6 @@ import { mayGrant, wouldLoseLastOwner } from './role.policy.ts';
 export async function setRoles(scope: Scope, userId: string, roleNames: readonly string[]): Promise<void> {
   if (!scope.actor.can('MANAGE_ROLES')) throw new Forbidden();
   await transact(scope, async (inside) => {
-    // the roles' rows are the lock: two owners who remove each other at once come one after the other
     const roles = await lockRoles(inside);
     const user = await inside.em.findOne(User, { id: userId, userType: ADMIN });
     if (!user) throw new NotFound();
@@ -90,12 +90,8 @@ export function assignRoles(scope: Scope, userId: string, roles: readonly Role[]
   }
 }
 
-async function lockRoles(scope: Scope): Promise<Role[]> {
-  await scope.em.execute('select 1 from roles where tenant_id = ? order by id for update', [scope.tenant.id]);
-  return scope.em.find(Role, {}, { orderBy: { id: 'asc' } });
-}
-
-async function activeOwners(scope: Scope, roles: readonly Role[]): Promise<string[]> {
+/** Ids of the active admins who hold the owner's role. */
+export async function activeOwners(scope: Scope, roles: readonly Role[]): Promise<string[]> {
   const owner = roles.find((one) => one.name === OWNER_ROLE);
   if (!owner) return [];
   const held = await scope.em.find(RoleAssignment, { roleId: owner.id });
