@@ -2,10 +2,13 @@ import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
 import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import pg from 'pg';
 import request from 'supertest';
 import { apiRoutes } from '../../src/api/index.ts';
 import { createApp, openAppViews } from '../../src/app.ts';
+import { openDesk } from '../../src/desk/index.ts';
 import { entities } from '../../src/entities.ts';
 import { openIdentity } from '../../src/identity/index.ts';
 import { createAppender, type Messaging, openFiles } from '../../src/messaging/index.ts';
@@ -61,19 +64,20 @@ export async function startApiApp(on = { url: databaseUrl(), adminUrl: adminUrl(
   const admin = new pg.Pool({ connectionString: on.adminUrl, max: 4 });
   const database = await openDatabase({ url: on.url, entities, log: quiet });
   const tenancy = await openTenancy({ database, log: quiet });
+  const dataDir = mkdtempSync(join(tmpdir(), 'api-'));
   const config = { secretKey: TEST_SECRET_KEY, limits: false, demo: false };
   const identity = await openIdentity({ database, tenancy, log: quiet, config });
   const messaging: Messaging = {
-  const dataDir = mkdtempSync(join(tmpdir(), 'api-'));
     database,
     appender: createAppender({ database, log: quiet }),
+    files: await openFiles({ config: { ...config, dataDir }, log: quiet, clock: Date.now }),
     settings: (tenantId) => tenancy.supportSettings(tenantId),
     limits: false,
     timeZone: (tenantId) => tenancy.tenant(tenantId).timeZone,
-    files: await openFiles({ config: { ...config, dataDir }, log: quiet, clock: Date.now }),
     reloadPerson: (person) => identity.reload(person),
   };
-  const routes = apiRoutes({ messaging, tenancy, identity });
+  const desk = openDesk({ database, tenancy, people: () => [], log: quiet });
+  const routes = apiRoutes({ messaging, tenancy, identity, desk });
   const app = createApp({
     config: { proxyHops: 0 },
     log: quiet,
@@ -109,16 +113,17 @@ export async function startApiApp(on = { url: databaseUrl(), adminUrl: adminUrl(
     async stop() {
       server.close();
       server.closeAllConnections();
+      await desk.close();
       await identity.close();
       await tenancy.close();
       await database.close();
       await admin.end();
+      rmSync(dataDir, { recursive: true, force: true });
     },
   };
 }
 
 type Method = 'get' | 'post' | 'put' | 'patch' | 'delete';
-      rmSync(dataDir, { recursive: true, force: true });
 
 /** The body as it came: tests look at what is no JSON, too. */
 function asText(answer: request.Response, done: (error: Error | null, text: string) => void): void {
