@@ -38,3 +38,4 @@ export { postMessage } from './messages/post-message.ts';
 export type { AppendOutcome, NewMessage, StoredMessage } from './messages/stored-message.ts';
 export { personRoom } from './live/other-rooms.ts';
 export type { Messaging } from './messaging.ts';
+export { rows } from './rows.ts';

@@ -36,7 +36,7 @@ export interface MessageView {
 }
 
 /** What of a system line's data the user's side may have: names and sides, never ids or reasons. */
-const DATA_FOR_USERS = ['adminName', 'actorSide', 'actorName'] as const;
+const DATA_FOR_USERS = ['adminName', 'actorSide', 'actorName', 'closesAt'] as const;
 
 /** A message that was just stored has been read by nobody. */
 export const UNREAD: ReadMarks = { userReadSeq: 0, staffReadSeq: 0 };
