@@ -3,7 +3,7 @@ import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import pg from 'pg';
 import sharp from 'sharp';
-import { adminUrl } from '../support/database.ts';
+import { adminUrl, type FreshDatabase } from '../support/database.ts';
 import type { Handle, TestSession, TestTenant } from '../support/people.ts';
 import { type RunningApp, startApp } from '../support/running-app.ts';
 
@@ -43,9 +43,9 @@ export interface Upload {
 const HANDLES: readonly Handle[] = ['rahim', 'driver-2', 'agent', 'agent-2', 'lead', 'viewer', 'owner'];
 
 /** Starts the whole app; everybody is signed in and Rahim has an open conversation. */
-export async function startAttachmentApp(env: Record<string, string> = {}): Promise<AttachmentApp> {
-  const app = await startApp(env);
-  const admin = new pg.Pool({ connectionString: adminUrl(), max: 2 });
+export async function startAttachmentApp(env: Record<string, string> = {}, on?: FreshDatabase): Promise<AttachmentApp> {
+  const app = await startApp({ ...env, ...(on ? { DATABASE_URL: on.url } : {}) });
+  const admin = new pg.Pool({ connectionString: on?.adminUrl ?? adminUrl(), max: 2 });
   const home = await app.newTenant();
   const sessions = await Promise.all(HANDLES.map(async (handle) => [handle, await home.signIn(handle)] as const));
   const who = Object.fromEntries(sessions) as AttachmentApp['who']; // those that the tests use
