@@ -12,7 +12,16 @@ import {
 } from '../messaging/index.ts';
 import type { Scope } from '../platform/database/index.ts';
 import { AppError, Conflict } from '../platform/errors/index.ts';
-import { fragment, noContent, page, type Reply, type Route, route, seeOther } from '../platform/http/index.ts';
+import {
+  fragment,
+  noContent,
+  page,
+  type Reply,
+  type Route,
+  route,
+  seeOther,
+  waitHeaders,
+} from '../platform/http/index.ts';
 import { type Show, stream } from '../platform/views/index.ts';
 import type { ChatDeps } from './chat-deps.ts';
 import { conversationPage, type LogView, type Refused, readConversation, statePart } from './conversation-page.ts';
@@ -137,7 +146,7 @@ export function conversationRoutes(deps: ChatDeps): Route<Person>[] {
           const { conversation, log } = await readConversation(scope, id, { newest: true });
           const refused = { text: body, clientId, error };
           const view = await conversationPage(deps, scope, conversation, log, refused);
-          return page(show.page('/chat/conversation', view), error.status);
+          return page(show.page('/chat/conversation', view), error.status, waitHeaders(error));
         }
       },
     }),
@@ -218,10 +227,12 @@ export function conversationRoutes(deps: ChatDeps): Route<Person>[] {
 /** The text again with the reason: where the next conversation starts, or in the open one, where there is no start. */
 async function refusedStart(deps: ChatDeps, scope: Scope<Person>, show: Show, refused: Refused): Promise<Reply> {
   const { status } = refused.error;
+  const headers = waitHeaders(refused.error);
   const open = await findOpenConversation(scope, 'support', scope.actor.id);
-  if (!open) return page(show.page('/chat/conversations', await listPage(deps, scope, refused)), status);
+  if (!open) return page(show.page('/chat/conversations', await listPage(deps, scope, refused)), status, headers);
   const { conversation, log } = await readConversation(scope, open.id, { newest: true });
-  return page(show.page('/chat/conversation', await conversationPage(deps, scope, conversation, log, refused)), status);
+  const view = await conversationPage(deps, scope, conversation, log, refused);
+  return page(show.page('/chat/conversation', view), status, headers);
 }
 
 function logWindow(input: { readonly isFragment: boolean; readonly query: z.infer<typeof Asked> }): LogWindow {

@@ -110,6 +110,26 @@ describe('the send limit', () => {
     await socket.close();
   });
 
+  it('tells a page without script the same, with the text still in it', async () => {
+    const marcus = await (await newTenant(one.database)).signIn('driver-2', 'browser');
+    const headers = { ...marcus.cookie, origin: one.base, 'content-type': 'application/x-www-form-urlencoded' };
+    const send = (path: string, body: string) =>
+      fetch(one.base + path, {
+        method: 'POST',
+        redirect: 'manual',
+        headers,
+        body: new URLSearchParams({ body, clientId: randomUUID() }),
+      });
+    const started = await send('/driver/support', 'number 1');
+    expect(started.status).toBe(303);
+    const path = `${started.headers.get('location')?.split('#')[0]}/messages`;
+    for (let at = 2; at <= LIMIT; at++) expect((await send(path, `number ${at}`)).status).toBe(303);
+    const refused = await send(path, 'one too many, and long to type');
+    expect(refused.status).toBe(429);
+    expect(Number(refused.headers.get('retry-after'))).toBeGreaterThanOrEqual(1);
+    expect(await refused.text()).toContain('one too many, and long to type');
+  });
+
   it('follows the settings of the tenant', async () => {
     const owner = await home.signIn('owner');
     const restaurant = await home.signIn('restaurant-2');

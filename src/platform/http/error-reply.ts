@@ -90,11 +90,16 @@ function shown({ fields, detail }: AppError): Pick<ErrorView, 'fields' | 'detail
   return { ...(fields ? { fields } : {}), ...(detail ? { detail } : {}) };
 }
 
+/** How long to wait, for a page of its own that answers an error. */
+export function waitHeaders(error: object): Record<string, string> {
+  return 'retryAfterSeconds' in error ? { 'Retry-After': String(error.retryAfterSeconds) } : {};
+}
+
 function errorHeaders(error: AppError | null, status: number, face: RouteFace): Record<string, string> {
   const headers: Record<string, string> = {};
   if (error instanceof MethodNotAllowed) headers['Allow'] = error.allow;
-  if (error && 'retryAfterSeconds' in error) headers['Retry-After'] = String(error.retryAfterSeconds);
-  else if (status === 503) headers['Retry-After'] = '2';
+  if (status === 503) headers['Retry-After'] = '2';
+  if (error) Object.assign(headers, waitHeaders(error));
   if (status === 401 && face === 'json') headers['WWW-Authenticate'] = 'Bearer';
   // what the client still sends of a body that nobody reads would be taken for its next request
   if (status === 413 || error?.code === 'ambiguous_host') headers['Connection'] = 'close';

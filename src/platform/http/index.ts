@@ -10,7 +10,7 @@ export { MAX_BODY_BYTES } from './body.ts';
 export { clientAddress } from './client-address.ts';
 export { readCookie } from './cookies.ts';
 export { createErrorFaces } from './error-pages.ts';
-export { type ErrorFaces, type ErrorView, expectedError } from './error-reply.ts';
+export { type ErrorFaces, type ErrorView, expectedError, waitHeaders } from './error-reply.ts';
 export { type EventStream, eventStream, type StreamMessage } from './event-stream.ts';
 export { loggedFault } from './fault.ts';
 export {
