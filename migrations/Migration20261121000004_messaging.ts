@@ -107,6 +107,7 @@ export class Migration20261121000004_messaging extends Migration {
     this.addSql(`create unique index messages_by_seq on messages (conversation_id, seq)`);
     this.addSql(`create unique index messages_by_client_id on messages (conversation_id, sender_id, client_id)`);
     this.addSql(`create index messages_by_version on messages (conversation_id, version)`);
+    this.addSql(`create index messages_by_time on messages (conversation_id, created_at)`);
     // the send limit counts here
     this.addSql(`create index messages_by_sender on messages (sender_id, created_at) where sender_id is not null`);
     this.addSql(`select secure_table('messages', 'select, update')`);
