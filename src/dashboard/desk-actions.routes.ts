@@ -1,9 +1,19 @@
 import { z } from 'zod';
 import { assignConversation, closeConversation, reopenConversation } from '../desk/index.ts';
 import { admins, type Capability, type Person } from '../identity/index.ts';
-import { markRead, messageView, postMessage } from '../messaging/index.ts';
+import {
+  accessConversation,
+  type Conversation,
+  deleteMessage,
+  editMessage,
+  markRead,
+  messageItem,
+  postMessage,
+  readLog,
+  type StoredMessage,
+} from '../messaging/index.ts';
 import type { Scope } from '../platform/database/index.ts';
-import { AppError } from '../platform/errors/index.ts';
+import { AppError, Conflict, NotFound } from '../platform/errors/index.ts';
 import {
   fragment,
   noContent,
@@ -15,10 +25,10 @@ import {
 } from '../platform/http/index.ts';
 import { stream } from '../platform/views/index.ts';
 import type { DashboardDeps } from './dashboard-deps.ts';
-import { ActionQuery, AssignBody, ConversationPath, ReadBody, ReplyBody } from './desk.input.ts';
+import { ActionQuery, AssignBody, ConversationPath, DeleteBody, EditBody, ReadBody, ReplyBody } from './desk.input.ts';
 import { deskPage, deskView, INTRO_COOKIE, stateFragment } from './desk.routes.ts';
 import { DESK, deskHref } from './desk-address.ts';
-import { readState } from './desk-page.ts';
+import { messageAt, readState } from './desk-page.ts';
 
 type Path = z.output<typeof ConversationPath>;
 type Query = z.output<typeof ActionQuery>;
@@ -53,6 +63,13 @@ export function deskActionRoutes(deps: DashboardDeps): Route<Person>[] {
         return noContent();
       },
     }),
+
+    changeRoute(deps, 'edit', EditBody, (scope, { conversation, message }, { body }) =>
+      editMessage(scope, deps.messaging, { conversationId: conversation.id, messageId: message.id, body }),
+    ),
+    changeRoute(deps, 'delete', DeleteBody, (scope, { conversation, message }) =>
+      deleteMessage(scope, { conversationId: conversation.id, messageId: message.id }),
+    ),
 
     stateRoute(deps, 'assign', 'ASSIGN_SUPPORT_CHAT', AssignBody, (scope, id, body) =>
       assignConversation(scope, id, assignee(scope, body)),
@@ -107,6 +124,46 @@ function stateRoute<B>(
   });
 }
 
+/** Changing one's own message: its place says which. htmx gets the message, and the place to answer as it is without it. */
+function changeRoute<B extends { readonly seq: number }>(
+  deps: DashboardDeps,
+  verb: 'edit' | 'delete',
+  body: z.ZodType<B>,
+  act: (
+    scope: Scope<Person>,
+    about: { readonly conversation: Conversation; readonly message: StoredMessage },
+    body: B,
+  ) => Promise<{ readonly message: StoredMessage; readonly conversation: Conversation }>,
+): Route<Person, Path, Query, B> {
+  return route<Person, Path, Query, B>({
+    name: `dashboard.messages.${verb}`,
+    method: 'POST',
+    path: `/admin/support-chat/:id/${verb}`,
+    policy: admins('REPLY_SUPPORT_CHAT'),
+    face: 'page',
+    bodyKind: 'form',
+    params: ConversationPath,
+    query: ActionQuery,
+    body,
+    async handle(scope, input) {
+      const { seq } = input.body;
+      const conversation = await accessConversation(scope, input.params.id);
+      const message = await messageAt(scope, conversation.id, seq);
+      if (!message) throw new NotFound();
+      const own = await act(scope, { conversation, message }, input.body);
+      const view = { ...deskView(deps, scope, input, conversation.id), openId: conversation.id };
+      if (!input.isFragment) return seeOther(`${deskHref(conversation.id, view.filters)}#m${seq}`);
+      const show = deps.views.for(view.reader);
+      const { state } = await readState(scope, deps, view);
+      const line = show.partial('/dashboard/_line', { message: messageItem(own.message, 'staff', own.conversation) });
+      return fragment(
+        show.partial(verb === 'edit' ? '/dashboard/_answer' : '/dashboard/_tools', { thread: state }),
+        stream.upsert('#messages', line, { key: 'data-seq' }),
+      );
+    },
+  });
+}
+
 /** Whom the form names: the caller by claiming or taking over, a colleague, or nobody. */
 function assignee({ actor }: Scope<Person>, { takeOver, adminId }: z.output<typeof AssignBody>) {
   if (takeOver) return { adminId: actor.id };
@@ -119,19 +176,42 @@ type AnswerInput = RouteInput<Path, Query, z.output<typeof ReplyBody>>;
 /** Posts an answer. What a plain form could not send is shown again, with the reason and the text. */
 async function answer(deps: DashboardDeps, scope: Scope<Person>, input: AnswerInput): Promise<Reply> {
   const { id } = input.params;
-  const { body, clientId, seen, takeOver } = input.body;
+  const { body, clientId, seen, takeOver, replyTo, since = seen } = input.body;
   const view = { ...deskView(deps, scope, input, id), openId: id };
   const show = deps.views.for(view.reader);
   try {
-    const posted = { conversationId: id, body, clientId, takeOver: takeOver === 'true' };
+    const replied = replyTo === undefined ? undefined : await messageAt(scope, id, replyTo);
+    if (since !== undefined) await refuseWhenAnswered(scope, id, { since, clientId });
+    const posted = { conversationId: id, body, clientId, takeOver: takeOver === 'true', replyToId: replied?.id };
     const { message } = await postMessage(scope, deps.messaging, posted);
     if (seen) await markRead(scope, id, seen);
     if (!input.isFragment) return seeOther(`${deskHref(id, view.filters)}#m${message.seq}`);
-    const item = show.partial('/messaging/_message', { message: messageView(message, 'staff'), newWord: '' });
+    const item = show.partial('/dashboard/_line', { message: messageItem(message, 'staff'), newWord: '' });
     return fragment(stream.upsert('#messages', item, { key: 'data-seq' }));
   } catch (error) {
     if (input.isFragment || !(error instanceof AppError) || error.status === 404) throw error;
     const refused = { as: 'answer' as const, text: body, clientId, error };
     return deskPage(deps, scope, input, { ...view, refused }, { newest: true }, error.status);
   }
+}
+
+/** More than this has come meanwhile: nobody is shown that much before an answer. */
+const LOOKED_AT = 100;
+
+/**
+ * An answer that came while one was writing is read before one's own goes out: the text stays, and the next try is about
+ * what stands there by then.
+ * @throws Conflict `answered_meanwhile`
+ */
+async function refuseWhenAnswered(
+  scope: Scope<Person>,
+  conversationId: string,
+  { since, clientId }: { readonly since: number; readonly clientId: string },
+): Promise<void> {
+  const { id } = await accessConversation(scope, conversationId);
+  const { items } = await readLog(scope, id, { after: since }, LOOKED_AT);
+  const isAnswered = items.some(({ senderType, senderId }) => senderType === 'admin' && senderId !== scope.actor.id);
+  // one's own that is stored already is a repeat, and is answered like the first time
+  const isRepeat = items.some((one) => one.senderId === scope.actor.id && one.clientId === clientId.toLowerCase());
+  if (isAnswered && !isRepeat) throw new Conflict('answered_meanwhile', 'A colleague has answered meanwhile.');
 }

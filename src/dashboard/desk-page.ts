@@ -31,7 +31,15 @@ import type { Tenancy } from '../tenancy/index.ts';
 import { type ConversationRow, conversationRow } from './conversation-row.view.ts';
 import { DESK, type DeskFilters, deskHref, deskQuery } from './desk-address.ts';
 import { type PersonDetails, personDetails } from './person-details.view.ts';
-import { logView, type Refused, type ThreadState, type ThreadView, threadState, threadView } from './thread.view.ts';
+import {
+  type ChosenMessage,
+  logView,
+  type Refused,
+  type ThreadState,
+  type ThreadView,
+  threadState,
+  threadView,
+} from './thread.view.ts';
 
 /** What the desk reads from. */
 export interface DeskSources {
@@ -47,6 +55,8 @@ export interface DeskView {
   readonly openId: string | null;
   readonly reader: Reader;
   readonly refused?: Refused | undefined;
+  /** A message by its place, and what is to be done with it. */
+  readonly about?: { readonly seq: number; readonly doing: ChosenMessage['doing'] } | undefined;
 }
 
 /** The list, as `views/dashboard/_list` takes it. */
@@ -221,6 +231,7 @@ export async function readState(
     clientId: crypto.randomUUID(),
     now: scope.now,
     refused: view.refused,
+    chosen: await readChosen(scope, conversation.id, view.about),
   });
   const details: DetailsView = {
     ...personDetails(person, view.reader.language),
@@ -243,6 +254,17 @@ export async function nameOfOpener(
   { openedBy }: Pick<Conversation, 'openedBy'>,
 ): Promise<string> {
   return openedBy ? (await readPerson(scope, openedBy)).name : '';
+}
+
+/** The message at a place of a conversation that was opened; undefined when there is none. */
+export async function messageAt(scope: Scope<Person>, conversationId: string, seq: number) {
+  const { items } = await readLog(scope, conversationId, { after: seq - 1 }, 1);
+  return items.find((message) => message.seq === seq);
+}
+
+async function readChosen(scope: Scope<Person>, conversationId: string, about: DeskView['about']) {
+  const message = about && (await messageAt(scope, conversationId, about.seq));
+  return message && about ? { message, doing: about.doing } : undefined;
 }
 
 async function readEarlier(

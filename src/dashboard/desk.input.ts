@@ -17,6 +17,9 @@ const filters = {
   mentions: optional(z.literal('me')),
 };
 
+/** One message of the conversation, by its place: what can be done with it, and doing it. */
+const about = { line: optional(number), reply: optional(number), edit: optional(number) };
+
 /** The desk without an open conversation: filters, and where the next page of the list begins. */
 export const DeskQuery = z.strictObject({ ...filters, cursor: optional(z.string().max(200)) });
 
@@ -26,6 +29,7 @@ export const ConversationQuery = z.strictObject({
   cursor: optional(z.string().max(200)),
   before: optional(number),
   after: optional(number),
+  ...about,
 });
 
 /** Rows that are to be looked at again: ids with commas between, at most a hundred; `newest` adds the first page. */
@@ -51,7 +55,17 @@ export const ReplyBody = z.strictObject({
   clientId: z.uuid(),
   seen: optional(number),
   takeOver: optional(z.literal('true')),
+  /** Place of the message that it answers. */
+  replyTo: optional(number),
+  /** The last message that was there when the writing began; without it what `seen` says. */
+  since: optional(number),
 });
+
+/** Another text for one's own message. */
+export const EditBody = z.strictObject({ seq: number, body: z.string().max(20_000) });
+
+/** One's own message that is to go. */
+export const DeleteBody = z.strictObject({ seq: number });
 
 /** A private note. */
 export const NoteBody = z.strictObject({ body: z.string().max(20_000), clientId: optional(z.uuid()) });

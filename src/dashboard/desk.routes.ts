@@ -1,7 +1,7 @@
 import type { z } from 'zod';
 import { noteLine, readNotes } from '../desk/index.ts';
 import { admins, type Person } from '../identity/index.ts';
-import { type LogWindow, messageView, readLog } from '../messaging/index.ts';
+import { type LogWindow, messageItem, readLog } from '../messaging/index.ts';
 import type { Scope } from '../platform/database/index.ts';
 import { fragment, page, type Reply, type Route, type RouteInput, readCookie, route } from '../platform/http/index.ts';
 import { type Show, stream } from '../platform/views/index.ts';
@@ -90,7 +90,7 @@ type ConversationInput = RouteInput<z.output<typeof ConversationPath>, z.output<
 
 async function showConversation(deps: DashboardDeps, scope: Scope<Person>, input: ConversationInput): Promise<Reply> {
   const { query, params } = input;
-  const view = { ...deskView(deps, scope, input, params.id), openId: params.id };
+  const view = { ...deskView(deps, scope, input, params.id), openId: params.id, about: aboutOf(query) };
   const show = deps.views.for(view.reader);
   switch (targetOf(input)) {
     case 'more':
@@ -99,6 +99,11 @@ async function showConversation(deps: DashboardDeps, scope: Scope<Person>, input
       return listFragment(input, show, await readList(scope, deps, view), view);
     case 'notes-region':
       return fragment(show.partial('/dashboard/_details-inside', await readConversation(scope, deps, view)));
+    case 'tools':
+    case 'answer': {
+      const { state } = await readState(scope, deps, view);
+      return fragment(show.partial(`/dashboard/_${targetOf(input)}`, { thread: state }));
+    }
     case 'conversation-state':
       return stateFragment(show, await readState(scope, deps, view));
     case 'live':
@@ -195,8 +200,8 @@ async function sinceFragment(
 ): Promise<Reply> {
   const { conversation } = await readState(scope, deps, view);
   const { items } = await readLog(scope, conversation.id, { after }, 100);
-  const messages = items.map((message) => messageView(message, 'staff', conversation));
-  const pieces = messages.map((message) => show.partial('/messaging/_message', { message, newWord: '' }));
+  const messages = items.map((message) => messageItem(message, 'staff', conversation));
+  const pieces = messages.map((message) => show.partial('/dashboard/_line', { message, newWord: '' }));
   const notes = await readNotes(scope, conversation.id, { fromSeq: after, beforeSeq: null }, 100);
   for (const note of notes.items) pieces.push(show.partial('/dashboard/_note', { message: noteLine(note) }));
   const isStateNew = messages.some((message) => message.event !== null);
@@ -204,6 +209,13 @@ async function sinceFragment(
     ...pieces.map((piece) => stream.upsert('#messages', piece, { key: 'data-seq' })),
     ...(isStateNew ? ['<hx-reload hx-target="#conversation-state"></hx-reload>'] : []),
   );
+}
+
+/** The one message that the address names, and what is to be done with it. */
+function aboutOf({ line, reply, edit }: z.output<typeof ConversationQuery>): DeskView['about'] {
+  if (edit !== undefined) return { seq: edit, doing: 'edit' };
+  if (reply !== undefined) return { seq: reply, doing: 'reply' };
+  return line === undefined ? undefined : { seq: line, doing: 'choose' };
 }
 
 function windowOf({ before }: { readonly before?: number | undefined }): LogWindow {

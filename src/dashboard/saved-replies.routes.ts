@@ -25,7 +25,12 @@ const PER_PAGE = 50;
 const SHOWN_WHILE_TYPING = 8;
 
 const ReplyPath = z.strictObject({ id: z.uuid() });
-const ListQuery = z.strictObject({ after: z.string().regex(/^[a-z0-9-]{1,40}$/).optional() });
+const ListQuery = z.strictObject({
+  after: z
+    .string()
+    .regex(/^[a-z0-9-]{1,40}$/)
+    .optional(),
+});
 const FindQuery = z.strictObject({ q: z.string().max(100).default('') });
 /** Longer than any of them may be: the use case says so in a sentence. */
 const ReplyForm = z.strictObject({

@@ -4,8 +4,10 @@ import {
   type Conversation,
   type ListedConversation,
   type LogPage,
+  type MessageItem,
   type MessageView,
-  messageView,
+  messageItem,
+  type StoredMessage,
 } from '../messaging/index.ts';
 import { type Holder, holderOf } from './conversation-row.view.ts';
 import { DESK, type DeskFilters, deskHref, deskQuery } from './desk-address.ts';
@@ -35,6 +37,23 @@ export interface ThreadState {
   readonly query: string;
   readonly composer: ComposerView;
   readonly noteForm: NoteFormView;
+  /** The message that something is to be done with; null for none. */
+  readonly chosen: ChosenMessage | null;
+}
+
+/** One message, what may be done with it, and which of that was chosen. */
+export interface ChosenMessage {
+  readonly seq: number;
+  readonly name: string;
+  readonly body: string;
+  readonly createdAt: string;
+  readonly doing: 'choose' | 'reply' | 'edit';
+  readonly can: { readonly reply: boolean; readonly edit: boolean; readonly delete: boolean };
+  readonly replyHref: string;
+  readonly editHref: string;
+  readonly editAction: string;
+  readonly deleteAction: string;
+  readonly closeHref: string;
 }
 
 /** Where a private note is written. */
@@ -62,7 +81,7 @@ export interface LogView {
   readonly conversationId: string;
   readonly audience: 'staff';
   /** Messages, and between them the private notes. */
-  readonly messages: readonly (MessageView | NoteLine)[];
+  readonly messages: readonly (MessageItem | NoteLine)[];
   /** The partial that draws one of them. */
   readonly item: '/dashboard/_line';
   /** How far the user has read. */
@@ -106,6 +125,7 @@ export interface ThreadContext {
   readonly clientId: string;
   readonly now: Date;
   readonly refused?: Refused | undefined;
+  readonly chosen?: { readonly message: StoredMessage; readonly doing: ChosenMessage['doing'] } | undefined;
 }
 
 /** How the conversation stands for this agent. */
@@ -138,6 +158,7 @@ export function threadState(
     query: deskQuery(filters),
     composer: composerView(conversation, holder, context),
     noteForm: noteFormView(conversation, context),
+    chosen: chosenMessage(conversation, mode, context),
   };
 }
 
@@ -146,6 +167,32 @@ function answerMode(open: boolean, holder: Holder | null, reader: Person): Answe
   if (!open) return 'closed';
   if (!holder || holder.isMe) return 'write';
   return reader.can('ASSIGN_SUPPORT_CHAT') ? 'takeOver' : 'theirs';
+}
+
+function chosenMessage(conversation: Conversation, mode: AnswerMode, context: ThreadContext): ChosenMessage | null {
+  const { reader, filters, chosen } = context;
+  if (!chosen || chosen.message.event !== null) return null;
+  const { seq, senderId, senderName, body, deletedAt, createdAt } = chosen.message;
+  const isOwn = senderId === reader.id && reader.can('REPLY_SUPPORT_CHAT') && deletedAt === null;
+  const can = {
+    reply: (mode === 'write' || mode === 'takeOver') && deletedAt === null,
+    edit: isOwn && conversation.isOpen() && body !== null,
+    delete: isOwn,
+  };
+  const isPossible = chosen.doing === 'choose' || can[chosen.doing];
+  return {
+    seq,
+    name: senderName ?? '',
+    body: body ?? '',
+    createdAt: createdAt.toISOString(),
+    doing: isPossible ? chosen.doing : 'choose',
+    can,
+    replyHref: deskHref(conversation.id, filters, { reply: seq }),
+    editHref: deskHref(conversation.id, filters, { edit: seq }),
+    editAction: `${DESK}/${conversation.id}/edit${deskQuery(filters)}`,
+    deleteAction: `${DESK}/${conversation.id}/delete${deskQuery(filters)}`,
+    closeHref: deskHref(conversation.id, filters),
+  };
 }
 
 function composerView(conversation: Conversation, holder: Holder | null, context: ThreadContext): ComposerView {
@@ -201,7 +248,7 @@ export function logView(
   notes: readonly NoteLine[],
   filters: DeskFilters,
 ): LogView {
-  const messages = page.items.map((message) => messageView(message, 'staff', conversation));
+  const messages = page.items.map((message) => messageItem(message, 'staff', conversation));
   const first = messages[0];
   return {
     conversationId: conversation.id,

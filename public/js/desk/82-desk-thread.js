@@ -68,6 +68,8 @@
     const next = content.querySelector('#answer');
     const now = document.getElementById('answer');
     if (!next || !now || next.dataset.mode === now.dataset.mode) return;
+    // an edit under way ends by itself; what it may not do any more the server says
+    if (now.dataset.mode.startsWith('edit')) return;
     now.replaceWith(next);
     htmx.process(next);
   }

@@ -2,7 +2,7 @@ import type { Change, Viewer } from '../../platform/realtime/index.ts';
 import { cursorText } from '../../platform/realtime/index.ts';
 import { stream, type Views } from '../../platform/views/index.ts';
 import type { FileLinks } from '../attachments/file-links.ts';
-import { type Audience, messageView, type ReadMarks } from './message.view.ts';
+import { type Audience, messageItem, messageView, type ReadMarks } from './message.view.ts';
 import type { StoredMessage } from './stored-message.ts';
 
 /** What turning a message into frames needs. */
@@ -54,7 +54,10 @@ function messageFragment(
   // the viewer's language is one of ours: the gate chose it
   const language = viewer.language as 'en' | 'bn';
   const show = deps.views.for({ language, zone: deps.timeZone(message.tenantId) });
-  const html = show.partial('/messaging/_message', { message: messageView(message, viewer.audience, marks) });
+  const html = show.partial('/messaging/_message', {
+    message: messageItem(message, viewer.audience, marks),
+    tools: viewer.audience === 'staff',
+  });
   const cursor = cursorText(deps.epoch, message.version);
   return `${stream.upsert('#messages', html, { key: 'data-seq' })}<hx-cursor room="${room}" at="${cursor}"></hx-cursor>`;
 }

@@ -65,7 +65,7 @@ export function messageView(
     },
     messageType: message.messageType,
     event: message.event,
-    data: audience === 'staff' ? message.data : dataForUsers(message.data),
+    data: message.event === null ? null : audience === 'staff' ? message.data : dataForUsers(message.data),
     body: message.body,
     attachments: attachmentsOf(message, links),
     replyToId: message.replyToId,
@@ -75,6 +75,29 @@ export function messageView(
     editedAt: message.editedAt?.toISOString() ?? null,
     deletedAt: message.deletedAt?.toISOString() ?? null,
   };
+}
+
+/** The message that another one answers, as pages show it: who wrote it and where it stands. Its text is read there. */
+export interface ReplyReference {
+  readonly seq: number;
+  readonly name: string;
+}
+
+/** What the partial `_message` is drawn from: the view, and what only pages show. */
+export interface MessageItem extends MessageView {
+  readonly reply: ReplyReference | null;
+}
+
+/** A message for pages. */
+export function messageItem(message: StoredMessage, audience: Audience, marks: ReadMarks = UNREAD): MessageItem {
+  return { ...messageView(message, audience, marks), reply: replyOf(message) };
+}
+
+/** The reference that was stored with the message; none once it is deleted. */
+function replyOf({ data, event, deletedAt }: StoredMessage): ReplyReference | null {
+  const reply = event === null && deletedAt === null ? data?.['reply'] : null;
+  // written by `postMessage` alone
+  return (reply as ReplyReference | undefined) ?? null;
 }
 
 /** The audience a person belongs to. */

@@ -10,8 +10,8 @@ import { tell } from '../events.ts';
 import type { Messaging } from '../messaging.ts';
 import { appendInTransaction } from './append-in-transaction.ts';
 import { type AppendedMessage, REFUSALS, storedOrThrow, withFreshPerson } from './append-outcome.ts';
-import { Message } from './message.entity.ts';
-import { type ReadMarks, UNREAD } from './message.view.ts';
+import { type ReadMarks, type ReplyReference, UNREAD } from './message.view.ts';
+import { readMessage } from './message-log.ts';
 import { checkedText, isLongerThan } from './message-text.ts';
 import type { NewMessage, Sender, SendLimit } from './stored-message.ts';
 
@@ -54,10 +54,11 @@ export async function postMessage(scope: Door, messaging: Messaging, input: Post
   const { tenant } = scope;
   const attachmentIds = input.attachmentIds ?? [];
   const body = attachmentIds.length > 0 && input.body.trim() === '' ? null : checkedText(input.body);
-  if (input.replyToId) await checkReply(scope, messaging, input.conversationId, input.replyToId);
+  const reply = input.replyToId ? await readReply(scope, messaging, input.conversationId, input.replyToId) : null;
 
   const posted = await withFreshPerson(scope.actor, messaging, async (actor) => {
-    const message = newMessage(actor, messaging, { ...input, body });
+    const plain = newMessage(actor, messaging, { ...input, body });
+    const message = reply ? { ...plain, data: { reply } } : plain;
     const door = { tenant, actor };
     if (attachmentIds.length > 0) return postWithFiles(door, messaging, message, input.takeOver === true);
     const outcome = await messaging.appender.append(message);
@@ -117,12 +118,18 @@ function sendLimitOf(person: Person, messaging: Pick<Messaging, 'settings'>): Se
 }
 
 /** Few messages answer another one, so only those pay for the question whether it is there. */
-async function checkReply(scope: Door, messaging: Messaging, conversationId: string, id: string): Promise<void> {
+async function readReply(
+  scope: Door,
+  messaging: Messaging,
+  conversationId: string,
+  id: string,
+): Promise<ReplyReference> {
   const found = await messaging.database.withScope(scope.tenant, scope.actor, async (reading) => {
     await accessConversation(reading, conversationId);
-    return reading.em.findOne(Message, { id, conversationId });
+    return readMessage(reading, conversationId, id);
   });
-  if (!found) throw new Invalid({ replyToId: 'unknown' });
+  if (!found || found.event !== null) throw new Invalid({ replyToId: 'unknown' });
+  return { seq: found.seq, name: found.senderName ?? '' };
 }
 
 /** Only a repeat can have been read already. */
