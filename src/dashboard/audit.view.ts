@@ -1,7 +1,9 @@
 import type { KnownName } from '../identity/index.ts';
 import type { Show } from '../platform/views/index.ts';
-import type { AuditLine } from '../tenancy/index.ts';
+import { type AuditLine, readSupportSettings } from '../tenancy/index.ts';
 import { DESK } from './desk-address.ts';
+import { valueInWords } from './settings.view.ts';
+import { SETTING_NAMES } from './settings-form.ts';
 
 /** One line as `views/dashboard/audit` takes it. */
 export interface AuditRow {
@@ -75,7 +77,7 @@ function sentenceOf(show: Show, names: Names, line: AuditLine, actor: string): s
     person,
     action: line.action,
     door: line.entityId,
-    roles: String(metadata['roles'] ?? '') || show.t('audit.noRole'),
+    roles: words(show, String(metadata['roles'] ?? ''), 'roles.builtin') || show.t('audit.noRole'),
     role: line.entityId,
     settings: settingNames(show, metadata),
     mediaType: String(metadata['mediaType'] ?? ''),
@@ -111,24 +113,39 @@ function settingNames(show: Show, metadata: AuditLine['metadata']): string {
 }
 
 function detailsOf(show: Show, { action, metadata }: AuditLine): string[] {
-  if (action === 'SUPPORT_SETTINGS_CHANGED') {
-    return Object.keys(metadata)
-      .filter((key) => key.endsWith('.new'))
-      .map((key) => key.slice(0, -'.new'.length))
-      .map((name) => {
-        const [before, after] = [`${name}.old`, `${name}.new`].map((key) => inWords(show, metadata[key]));
-        return show.t('audit.changed', { name: show.t(`settings.name.${name}`), before, after });
-      });
-  }
+  if (action === 'SUPPORT_SETTINGS_CHANGED') return settingChanges(show, metadata);
   const shown = ['code', 'capabilities', 'count', 'conversations', 'messages', 'size'];
   return shown
     .filter((name) => metadata[name] !== undefined && metadata[name] !== '')
-    .map((name) => show.t('audit.fact', { name: show.t(`audit.facts.${name}`), value: String(metadata[name]) }));
+    .map((name) => show.t('audit.fact', { name: show.t(`audit.facts.${name}`), value: factOf(show, name, metadata) }));
 }
 
-function inWords(show: Show, value: unknown): string {
-  if (typeof value === 'boolean') return show.t(value ? 'settings.on' : 'settings.off');
-  return String(value ?? '');
+function factOf(show: Show, name: string, metadata: AuditLine['metadata']): string {
+  const value = String(metadata[name]);
+  return name === 'capabilities' ? words(show, value, 'roles.capability') : value;
+}
+
+/** A list of codes as words; one that nobody wrote a word for stays. */
+function words(show: Show, codes: string, key: string): string {
+  return codes
+    .split(',')
+    .filter((code) => code !== '')
+    .map((code) => show.t(`${key}.${code}`, { defaultValue: code }))
+    .join(', ');
+}
+
+function settingChanges(show: Show, metadata: AuditLine['metadata']): string[] {
+  return SETTING_NAMES.filter((name) => metadata[`${name}.new`] !== undefined).map((name) => {
+    const [before, after] = [`${name}.old`, `${name}.new`].map((key) => settingInWords(show, name, metadata[key]));
+    return show.t('audit.changed', { name: show.t(`settings.name.${name}`), before, after });
+  });
+}
+
+/** What is no scalar stands in the log as JSON. */
+function settingInWords(show: Show, name: (typeof SETTING_NAMES)[number], value: unknown): string {
+  const isJson = typeof value === 'string' && /^[[{]/.test(value);
+  const { settings, dropped } = readSupportSettings({ [name]: isJson ? JSON.parse(value) : value });
+  return dropped.length > 0 ? String(value) : valueInWords(show, name, settings);
 }
 
 function nameOf(show: Show, names: Names, id: string): string {

@@ -10,7 +10,7 @@ import { DESK } from './desk-address.ts';
 export interface DashboardDeps {
   readonly views: Views;
   readonly messaging: Messaging;
-  readonly tenancy: Pick<Tenancy, 'tenant' | 'refresh'>;
+  readonly tenancy: Pick<Tenancy, 'tenant' | 'refresh' | 'active'>;
   /** Epoch of this database's logs: the first half of the cursor that a page hands to its live connection. */
   readonly epoch: string;
   /** The origin that browsers see; the one that a request came to when absent. */

@@ -13,6 +13,7 @@ import { auditRoutes } from './audit.routes.ts';
 import type { DashboardDeps } from './dashboard-deps.ts';
 import { deskRoutes } from './desk.routes.ts';
 import { deskActionRoutes } from './desk-actions.routes.ts';
+import { jobsPageRoutes } from './jobs-page.routes.ts';
 import { noteRoutes } from './notes.routes.ts';
 import { profileRoutes } from './profile.routes.ts';
 import { rolesRoutes } from './roles.routes.ts';
@@ -28,6 +29,7 @@ export function dashboardRoutes(deps: DashboardDeps): Route<Person>[] {
     ...savedReplyRoutes(deps),
     ...profileRoutes(deps),
     ...settingsRoutes(deps),
+    ...jobsPageRoutes(deps),
     ...auditRoutes(deps),
     ...rolesRoutes(deps),
   ];

@@ -193,10 +193,16 @@ export function valueInWords(show: Show, name: keyof SupportSettings, settings: 
 }
 
 function hoursInWords(show: Show, { businessHours }: SupportSettings): string {
-  const days = WEEKDAYS.map((day) => {
-    const hours = businessHours.weekly[day].map(({ from, to }) => `${from}–${to}`).join(', ');
-    return `${show.t(`settings.day.${day}`)} ${hours || show.t('settings.closed')}`;
-  });
+  const hoursOf = (day: (typeof WEEKDAYS)[number]) =>
+    businessHours.weekly[day].map(({ from, to }) => `${from}–${to}`).join(', ') || show.t('settings.closed');
+  const runs: { from: string; to: string; hours: string }[] = [];
+  for (const day of WEEKDAYS) {
+    const last = runs.at(-1);
+    if (last?.hours === hoursOf(day)) last.to = day;
+    else runs.push({ from: day, to: day, hours: hoursOf(day) });
+  }
+  const word = (day: string) => show.t(`settings.day.${day}`);
+  const days = runs.map(({ from, to, hours }) => `${from === to ? word(from) : `${word(from)}–${word(to)}`} ${hours}`);
   const holidays = businessHours.holidays.map((day) => dayInWords(show, day)).join(', ');
   return [businessHours.timeZone ?? show.t('settings.tenantZoneWord'), ...days, holidays].filter(Boolean).join('; ');
 }
