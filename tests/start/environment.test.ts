@@ -92,7 +92,7 @@ describe('environment', () => {
     [{ REDIS_URL: 'http://127.0.0.1' }, 'REDIS_URL must be a URL redis://… or rediss://…'],
     [{ SMTP_URL: 'mail.example' }, 'SMTP_URL must be a URL smtp://… or smtps://…'],
     [{ S3_BUCKET: 'files' }, 'S3_ENDPOINT is missing: S3_BUCKET needs it set too'],
-    [{ CLAMD_URL: '127.0.0.1:3310' }, 'CLAMD_URL must be a URL tcp://…'],
+    [{ CLAMD_URL: '127.0.0.1:3310' }, 'CLAMD_URL must be a URL tcp://… or unix:///…'],
     [{ LIMITS: 'none' }, 'LIMITS must be on or off'],
     [{ PROXY_HOPS: 'one' }, 'PROXY_HOPS must be a whole number from 0 to 10'],
     [{ METRICS_TOKEN: 'short' }, 'METRICS_TOKEN must have 16 characters or more'],

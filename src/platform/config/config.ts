@@ -192,7 +192,9 @@ const Environment = z.object({
   S3_REGION: z.string().default('us-east-1'),
   S3_ACCESS_KEY_ID: z.string().optional(),
   S3_SECRET_ACCESS_KEY: z.string().optional(),
-  CLAMD_URL: urlText('tcp').optional(),
+  CLAMD_URL: z
+    .union([urlText('tcp'), z.string().regex(/^unix:\/\/\/./)], 'must be a URL tcp://… or unix:///…')
+    .optional(),
   LIMITS: onOff('on', 'off').optional(),
   PROXY_HOPS: wholeNumber(0, 10).default(0),
   METRICS_TOKEN: z.string().min(16, 'must have 16 characters or more').optional(),
