@@ -91,7 +91,8 @@ export class Migration20261121000006_realtime extends Migration {
     this.addSql(`
       create function changes_of_conversations(p_tenants uuid[], p_ids uuid[], p_after integer[], p_limits integer[])
       returns table (ord integer, message jsonb, sender_name text, sender_user_type text, user_read_seq integer, staff_read_seq integer)
-      language sql stable set enable_seqscan = off as $$
+      -- in the order of the index, never all of a log and then sorted: also where there are no statistics yet
+      language sql stable set enable_seqscan = off set enable_bitmapscan = off set enable_sort = off as $$
         select asked.ord::integer, to_jsonb(m), u.name, u.user_type, c.user_read_seq, c.staff_read_seq
         from unnest(p_tenants, p_ids, p_after, p_limits) with ordinality as asked (tenant_id, id, after, most, ord)
         cross join lateral (

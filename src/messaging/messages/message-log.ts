@@ -1,4 +1,4 @@
-import { sql } from 'kysely';
+import { type RawBuilder, sql } from 'kysely';
 import type { Scope } from '../../platform/database/index.ts';
 import { rows } from '../rows.ts';
 import type { StoredMessage } from './stored-message.ts';
@@ -17,6 +17,8 @@ export interface LogPage {
   /** Whether there is more in the direction that was asked: earlier for `newest` and `before`, later for the others. */
   readonly hasMore: boolean;
 }
+
+const MAX_PLACE = 2_147_483_647;
 
 /** Most messages one page holds. */
 const MAX_PAGE = 100;
@@ -53,7 +55,7 @@ export async function changesAfter(
 export async function readMessage(scope: Scope, conversationId: string, id: string): Promise<StoredMessage | null> {
   const [found] = await rows(
     scope,
-    sql<LogRow>`${COLUMNS} where m.id = ${id} and m.conversation_id = ${conversationId} and m.tenant_id = ${scope.tenant.id}`,
+    sql<LogRow>`${COLUMNS} messages ${SENDERS} where m.id = ${id} and m.conversation_id = ${conversationId} and m.tenant_id = ${scope.tenant.id}`,
   );
   return found ? stored(found) : null;
 }
@@ -72,20 +74,34 @@ const COLUMNS = sql`
     u.user_type as "senderUserType", m.message_type as "messageType", m.event, m.data, m.body,
     m.reply_to_id as "replyToId", m.client_id as "clientId", m.created_at as "createdAt", m.edited_at as "editedAt",
     m.deleted_at as "deletedAt"
-  from messages m left join users u on u.id = m.sender_id and u.tenant_id = m.tenant_id`;
+  from`;
 
+const SENDERS = sql`m left join users u on u.id = m.sender_id and u.tenant_id = m.tenant_id`;
+
+/**
+ * Places are told by number, which they can be because none is missing: so a page of a very long log costs as much as
+ * one of a short log, also in a database without statistics, where a plan may read all of a conversation and sort it.
+ */
 function statement(scope: Scope, conversationId: string, window: LogWindow, limit: number) {
-  const own = sql`m.conversation_id = ${conversationId} and m.tenant_id = ${scope.tenant.id}`;
+  const own = sql`from messages o where o.conversation_id = ${conversationId} and o.tenant_id = ${scope.tenant.id}`;
+  const last = sql`(select c.last_seq from conversations c where c.id = ${conversationId} and c.tenant_id = ${scope.tenant.id})`;
   if ('before' in window) {
-    return sql<LogRow>`${COLUMNS} where ${own} and m.seq < ${window.before} order by m.seq desc limit ${limit}`;
+    const { before } = window;
+    return page(
+      sql`${own} and o.seq < ${before} and o.seq >= least(${before}::integer, ${last} + 1) - ${limit}::integer`,
+      sql`seq desc`,
+    );
   }
   if ('after' in window) {
-    return sql<LogRow>`${COLUMNS} where ${own} and m.seq > ${window.after} order by m.seq limit ${limit}`;
+    const { after } = window;
+    return page(sql`${own} and o.seq > ${after} and o.seq <= ${Math.min(after + limit, MAX_PLACE)}`, sql`seq`);
   }
-  if ('changedAfter' in window) {
-    return sql<LogRow>`${COLUMNS} where ${own} and m.version > ${window.changedAfter} order by m.version limit ${limit}`;
+  if ('changedAfter' in window) return page(sql`${own} and o.version > ${window.changedAfter}`, sql`version`);
+  return page(sql`${own} and o.seq > ${last} - ${limit}::integer`, sql`seq desc`);
+
+  function page(which: RawBuilder<unknown>, order: RawBuilder<unknown>) {
+    return sql<LogRow>`${COLUMNS} (select o.* ${which} order by o.${order} limit ${limit}) ${SENDERS} order by m.${order}`;
   }
-  return sql<LogRow>`${COLUMNS} where ${own} order by m.seq desc limit ${limit}`;
 }
 
 function stored(row: LogRow): StoredMessage {
