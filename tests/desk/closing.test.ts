@@ -1,5 +1,11 @@
-import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
+import { lockConversation } from '../../src/messaging/index.ts';
+import { transact } from '../../src/platform/database/index.ts';
+import { listJobRuns, startJobs } from '../../src/platform/jobs/index.ts';
 import { SupportSettings } from '../../src/tenancy/index.ts';
+import { freshDatabase } from '../support/database.ts';
+import { newTenant } from '../support/people.ts';
+import { insertConversation } from '../support/rows.ts';
 import { type DeskTest, races, startDesk } from './desk-node.ts';
 
 /** What closes by itself, and what must not (T-JB1 to T-JB4, F22). The time is an argument. */
@@ -139,6 +145,42 @@ describe('a conversation in which nobody writes', () => {
     }
     expect(await test.row(id)).toMatchObject({ status: 'closed' });
     expect(await test.row(poison)).toMatchObject({ status: 'open' });
+  });
+});
+
+describe('the job', () => {
+  it('works in every tenant by that tenant’s settings, and reaches nothing of another one', async () => {
+    // a database of its own: the job looks into every tenant there is
+    const fresh = await freshDatabase();
+    const alone = await startDesk(1, fresh);
+    onTestFinished(async () => {
+      await alone.stop();
+      await fresh.drop();
+    });
+    await alone.set({ autoCloseAfterHours: 24 });
+    const { database, desk } = alone.nodes[0]!;
+    const other = await newTenant(database); // never closes
+    const mine = await alone.conversation();
+    const person = { id: other.people.rahim.id, tenantId: other.tenant.id, type: 'user' } as const;
+    const theirs = await insertConversation(alone.admin, person);
+    for (const id of [mine, theirs]) await alone.silentSince(id, hours(-500));
+    const runner = startJobs(desk.jobs, { database, log: { info() {}, warn() {}, debug() {}, error() {} } });
+    const job = desk.jobs.find((one) => one.name === 'desk.close-idle');
+    const log = { info() {}, warn() {}, debug() {}, error: console.error };
+    expect(await job?.run({ database, log, now: NOON })).toEqual({ tenants: 2, warned: 1, closed: 0, failed: 0 });
+    expect(await job?.run({ database, log, now: hours(6) })).toEqual({ tenants: 2, warned: 0, closed: 1, failed: 0 });
+    expect(await alone.row(mine)).toMatchObject({ status: 'closed', closed_by: 'system' });
+    expect(await alone.row(theirs)).toMatchObject({ status: 'open', last_seq: 0 });
+    for (const { name } of desk.jobs) await runner.runNow(name);
+    await runner.stop();
+    expect((await listJobRuns(database, 1)).map(({ job: name, outcome }) => [name, outcome])).toEqual(
+      desk.jobs.map(({ name }) => [name, 'done']).sort(),
+    );
+    // an id of another tenant is an id of nothing there
+    const reached = await alone.home.asPerson('system', (scope) =>
+      transact(scope, (inside) => lockConversation(inside, theirs)),
+    );
+    expect(reached).toBeNull();
   });
 });
 

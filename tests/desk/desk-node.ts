@@ -56,14 +56,14 @@ export interface ConversationRow {
 
 const quiet = { info() {}, warn() {}, debug() {}, error: (...told: unknown[]) => console.error(...told) };
 
-/** Starts so many nodes on the run's database, with a tenant of their own. */
-export async function startDesk(howMany = 2): Promise<DeskTest> {
-  const admin = new pg.Pool({ connectionString: adminUrl(), max: 4 });
+/** Starts so many nodes, with a tenant of their own, on the run's database or on another one. */
+export async function startDesk(howMany = 2, on = { url: databaseUrl(), adminUrl: adminUrl() }): Promise<DeskTest> {
+  const admin = new pg.Pool({ connectionString: on.adminUrl, max: 4 });
   const nodes = await Promise.all(
     Array.from({ length: howMany }, async () => {
       const events: DomainEvent[] = [];
       const onEvent = (event: DomainEvent) => void events.push(event);
-      const database = await openDatabase({ url: databaseUrl(), entities, log: quiet, onEvent });
+      const database = await openDatabase({ url: on.url, entities, log: quiet, onEvent });
       const tenancy = await openTenancy({ database, log: quiet });
       const desk = openDesk({ database, tenancy, people: () => [], log: quiet });
       return { database, tenancy, desk, events };
