@@ -41,7 +41,8 @@ export function composeAnswerMail(
     answers: answers.map((answer) => ({
       sender: answer.senderName ?? show.t('shared.type.admin'),
       at: answer.createdAt,
-      text: cut(answer.body ?? ''),
+      // files are seen in the conversation alone, where whoever asks may see them
+      text: answer.body ? cut(answer.body) : show.t('reach.answerMail.file'),
     })),
     link: new URL(path, reach.publicUrl).href,
   };

@@ -8,6 +8,8 @@ export interface OwedMail {
   readonly mailId: string;
 }
 
+/** No conversation comes after it at the same time. */
+const LAST_ID = 'ffffffff-ffff-ffff-ffff-ffffffffffff';
 /** Conversations looked at in one transaction. */
 const BATCH = 200;
 /** Whatever was down for longer: nobody wants yesterday's reminder. */
@@ -27,31 +29,52 @@ export async function oweAnswerMails(
   effect: Effect<OwedMail>,
   afterMinutes: number,
 ): Promise<number> {
-  for (let total = 0; ; ) {
-    const { looked, owed } = await transact(scope, (inside) => oweSome(inside, queue, effect, afterMinutes));
-    total += owed;
-    if (looked < BATCH) return total;
+  let total = 0;
+  for (let after: Place | null = null; ; ) {
+    const from: Place | null = after;
+    const look = await transact(scope, (inside) => oweSome(inside, queue, effect, afterMinutes, from));
+    total += look.owed;
+    if (look.looked < BATCH) return total;
+    after = look.last;
   }
+}
+
+/** Of a conversation among those by last message; the time as text, which keeps the microseconds. */
+interface Place {
+  readonly at: string;
+  readonly id: string;
 }
 
 interface Quiet {
   readonly id: string;
+  readonly at: string;
   readonly user_id: string;
   readonly last_answer: number;
   readonly is_owed: boolean;
 }
 
-async function oweSome(scope: Scope, queue: DurableQueue, effect: Effect<OwedMail>, afterMinutes: number) {
+async function oweSome(
+  scope: Scope,
+  queue: DurableQueue,
+  effect: Effect<OwedMail>,
+  afterMinutes: number,
+  after: Place | null,
+): Promise<{ looked: number; owed: number; last: Place | null }> {
   const { em, tenant, now } = scope;
   await em.execute(
     `insert into answer_mail_sweeps (tenant_id, swept_until) values (?, '-infinity') on conflict (tenant_id) do nothing`,
     [tenant.id],
   );
-  // nodes that look at once go one after the other
-  await em.execute('select 1 from answer_mail_sweeps where tenant_id = ? for update', [tenant.id]);
-  const quietSince = new Date(now.getTime() - afterMinutes * 60_000);
   const oldest = new Date(now.getTime() - MAX_AGE_HOURS * 3_600_000);
-  const found = afterMinutes === 0 ? [] : await em.execute<Quiet[]>(QUIET, [oldest, tenant.id, quietSince, BATCH]);
+  // nodes that look at once go one after the other
+  const [sweep] = await em.execute<{ since: string }[]>(
+    `select greatest(swept_until, ?::timestamptz)::text as since from answer_mail_sweeps where tenant_id = ? for update`,
+    [oldest, tenant.id],
+  );
+  const quietSince = new Date(now.getTime() - afterMinutes * 60_000);
+  const from = after ?? { at: sweep?.since ?? 'infinity', id: LAST_ID };
+  const found =
+    afterMinutes > 0 ? await em.execute<Quiet[]>(QUIET, [tenant.id, from.at, from.id, quietSince, BATCH]) : [];
   const owed = found.filter((one) => one.is_owed);
   for (const { id, user_id: userId, last_answer: upToSeq } of owed) {
     const mail = em.create(AnswerMail, {
@@ -68,30 +91,31 @@ async function oweSome(scope: Scope, queue: DurableQueue, effect: Effect<OwedMai
     await queue.enqueue(scope, effect, { id: mail.id, data: { mailId: mail.id } });
   }
   await em.flush();
-  await em.execute(MOVE_ON, [found.at(-1)?.id ?? null, found.length, BATCH, quietSince, tenant.id]);
-  return { looked: found.length, owed: owed.length };
+  const last = found.at(-1) ?? null;
+  // others may bear the time of the last one
+  const until = last && found.length === BATCH ? last.at : quietSince;
+  await em.execute(MOVE_ON, [until, last && found.length === BATCH ? 1 : 0, tenant.id]);
+  return { looked: found.length, owed: owed.length, last };
 }
 
 /** Those whose last message fell quiet since the last look; owed where an answer is unread and in no mail yet. */
 const QUIET = `
-  select c.id, c.opened_by as user_id, a.seq as last_answer,
+  select c.id, c.last_message_at::text as at, c.opened_by as user_id, a.seq as last_answer,
     coalesce(a.seq > coalesce((
       select max(s.up_to_seq) from answer_mails s where s.conversation_id = c.id and s.tenant_id = c.tenant_id), 0)
     and u.id is not null, false) as is_owed
-  from answer_mail_sweeps w
-  join conversations c on c.tenant_id = w.tenant_id and c.last_message_at > greatest(w.swept_until, ?::timestamptz)
+  from conversations c
   left join users u on u.id = c.opened_by and u.tenant_id = c.tenant_id and u.email is not null and u.status = 'active'
   left join lateral (
     select m.seq from messages m
     where m.conversation_id = c.id and m.tenant_id = c.tenant_id and m.seq > c.user_read_seq
       and m.sender_type = 'admin' and m.deleted_at is null
     order by m.seq desc limit 1) a on c.unread_by_user > 0
-  where w.tenant_id = ? and c.last_message_at <= ?::timestamptz
+  where c.tenant_id = ? and (c.last_message_at, c.id) > (?::timestamptz, ?::uuid)
+    and c.last_message_at <= ?::timestamptz
   order by c.last_message_at, c.id limit ?`;
 
-/** Up to the last one looked at while there are more; a hair before it, since others may bear the same time. */
 const MOVE_ON = `
-  update answer_mail_sweeps w set swept_until = greatest(w.swept_until, coalesce(
-    (select c.last_message_at - interval '1 microsecond' from conversations c
-     where c.id = ?::uuid and c.tenant_id = w.tenant_id and ?::int >= ?::int), ?::timestamptz))
-  where w.tenant_id = ?`;
+  update answer_mail_sweeps
+  set swept_until = greatest(swept_until, ?::timestamptz - make_interval(secs => ?::int * 0.000001))
+  where tenant_id = ?`;

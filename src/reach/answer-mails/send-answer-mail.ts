@@ -67,5 +67,5 @@ async function lastMailed({ em }: Scope, mail: AnswerMail): Promise<number> {
 }
 
 function isAnswer(message: StoredMessage): boolean {
-  return message.senderType === 'admin' && message.deletedAt === null && message.body !== null;
+  return message.senderType === 'admin' && message.deletedAt === null;
 }
