@@ -32,7 +32,7 @@ export async function oweAnswerMails(
   let total = 0;
   for (let after: Place | null = null; ; ) {
     const from: Place | null = after;
-    const look = await transact(scope, (inside) => oweSome(inside, queue, effect, afterMinutes, from));
+    const look: Look = await transact(scope, (inside) => oweSome(inside, queue, effect, afterMinutes, from));
     total += look.owed;
     if (look.looked < BATCH) return total;
     after = look.last;
@@ -43,6 +43,12 @@ export async function oweAnswerMails(
 interface Place {
   readonly at: string;
   readonly id: string;
+}
+
+interface Look {
+  readonly looked: number;
+  readonly owed: number;
+  readonly last: Place | null;
 }
 
 interface Quiet {
@@ -59,7 +65,7 @@ async function oweSome(
   effect: Effect<OwedMail>,
   afterMinutes: number,
   after: Place | null,
-): Promise<{ looked: number; owed: number; last: Place | null }> {
+): Promise<Look> {
   const { em, tenant, now } = scope;
   await em.execute(
     `insert into answer_mail_sweeps (tenant_id, swept_until) values (?, '-infinity') on conflict (tenant_id) do nothing`,
