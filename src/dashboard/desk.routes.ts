@@ -5,6 +5,7 @@ import { type LogWindow, messageItem, readLog } from '../messaging/index.ts';
 import type { Scope } from '../platform/database/index.ts';
 import { fragment, page, type Reply, type Route, type RouteInput, readCookie, route } from '../platform/http/index.ts';
 import { type Show, stream } from '../platform/views/index.ts';
+import { ownAvailability } from './availability.routes.ts';
 import { type DashboardDeps, deskReader, deskShell } from './dashboard-deps.ts';
 import { ConversationPath, ConversationQuery, DeskQuery, RowsQuery } from './desk.input.ts';
 import { type DeskFilters, deskHref, filtersOf } from './desk-address.ts';
@@ -49,6 +50,7 @@ export function deskRoutes(deps: DashboardDeps): Route<Person>[] {
           show.page('/dashboard/desk', {
             ...deskShell(deps, scope, show),
             ...intro(input),
+            availability: await ownAvailability(scope),
             list,
             thread: null,
             details: null,
@@ -138,6 +140,7 @@ export async function deskPage(
     show.page('/dashboard/desk', {
       ...shell,
       ...intro(input),
+      availability: await ownAvailability(scope),
       list,
       ...open,
       live: liveView(open.thread, scope.actor),

@@ -10,11 +10,13 @@ export { signInRoutes } from './sign-in.routes.ts';
 import type { Person } from '../identity/index.ts';
 import type { Route } from '../platform/http/index.ts';
 import { auditRoutes } from './audit.routes.ts';
+import { availabilityRoutes } from './availability.routes.ts';
 import type { DashboardDeps } from './dashboard-deps.ts';
 import { deskRoutes } from './desk.routes.ts';
 import { deskActionRoutes } from './desk-actions.routes.ts';
 import { jobsPageRoutes } from './jobs-page.routes.ts';
 import { noteRoutes } from './notes.routes.ts';
+import { privacyRoutes } from './privacy.routes.ts';
 import { profileRoutes } from './profile.routes.ts';
 import { rolesRoutes } from './roles.routes.ts';
 import { savedReplyRoutes } from './saved-replies.routes.ts';
@@ -26,11 +28,13 @@ export function dashboardRoutes(deps: DashboardDeps): Route<Person>[] {
     ...deskRoutes(deps),
     ...deskActionRoutes(deps),
     ...noteRoutes(deps),
+    ...availabilityRoutes(deps),
     ...savedReplyRoutes(deps),
     ...profileRoutes(deps),
     ...settingsRoutes(deps),
     ...jobsPageRoutes(deps),
     ...auditRoutes(deps),
     ...rolesRoutes(deps),
+    ...privacyRoutes(deps),
   ];
 }

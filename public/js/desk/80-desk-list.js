@@ -66,6 +66,7 @@
       for (const item of detail.items) change(item);
       settle();
       emptyOrNot();
+      countInTitle();
     }
 
     function change(item) {
@@ -154,6 +155,7 @@
       const count = rows.querySelectorAll(':scope > [data-unread]').length;
       const title = document.title.replace(/^\(\S+\) /, '');
       document.title = count ? `(${safego.number(count)}) ${title}` : title;
+      safego.tell('desk:unread', { count });
     }
 
     function emptyOrNot() {

@@ -16,7 +16,10 @@ export interface ConversationFilters {
   /** First and last day, `YYYY-MM-DD` in the tenant's zone, inclusive, on the last message. */
   readonly dateFrom?: string | undefined;
   readonly dateTo?: string | undefined;
-  /** Beginning of a name, email, phone number or host id; or a whole id of a user or conversation. */
+  /**
+   * Beginning of a name, email, phone number or host id; words of a message, the last one as far as it is typed; or a
+   * whole id of a user or conversation.
+   */
   readonly q?: string | undefined;
   /** Who opened it. */
   readonly userId?: string | undefined;
@@ -102,7 +105,23 @@ export async function listConversations(
 async function matching(scope: Scope, q: string) {
   const people = await rows(scope, sql<{ id: string }>`select id from find_people(${q}) as id`);
   const openers = sql`c.opened_by = any (${people.map((one) => one.id)}::uuid[])`;
-  return isUuid(q) ? sql`(${openers} or c.id = ${q}::uuid)` : openers;
+  if (isUuid(q)) return sql`(${openers} or c.id = ${q}::uuid)`;
+  return sql`(${openers} or ${await saying(scope, q)})`;
+}
+
+/** Shorter than this is how a name begins, and in nearly every message. */
+const MIN_SEARCHED = 3;
+
+/**
+ * Words that few messages hold are found by their index. Words that very many hold would make a long list of which one
+ * page is shown: then the newest conversations are looked into one by one, which has filled the page soon.
+ */
+async function saying(scope: Scope, q: string) {
+  if (q.length < MIN_SEARCHED) return sql`false`;
+  const [found] = await rows(scope, sql<{ ids: string[] | null }>`select conversations_saying(${q}) as ids`);
+  if (found?.ids) return sql`c.id = any (${found.ids}::uuid[])`;
+  const [word = q] = /[\p{L}\p{M}\p{N}]+/u.exec(q) ?? [];
+  return sql`conversation_says(c.id, said_query(${q}), ${`%${word}%`})`;
 }
 
 interface ListRow {
