@@ -36,7 +36,7 @@ import {
   type RoomKind,
   serveWebSockets,
 } from './platform/realtime/index.ts';
-import { answerMailEffect, type Reach, reachJobs } from './reach/index.ts';
+import { answerMailEffect, type Reach, reachJobs, reachTasks } from './reach/index.ts';
 import { auditJobs, openTenancy, recordRefusal, tenancyTasks } from './tenancy/index.ts';
 
 /** What the wings are made from. */
@@ -65,7 +65,7 @@ export interface Modules {
 }
 
 /** `npm run task` knows these. */
-export const tasks: readonly Task[] = [...tenancyTasks, ...identityTasks, attachmentsCheckTask, ...importsTasks];
+export const tasks: readonly Task[] = [...tenancyTasks, ...identityTasks, attachmentsCheckTask, ...importsTasks, ...reachTasks];
 
 /** Composition root: makes every wing's routes, event handlers, rooms and jobs, in the order of the house. */
 export async function openModules(deps: ModuleDeps): Promise<Modules> {

@@ -7,7 +7,7 @@
  */
 import { z } from 'zod';
 import type { Database } from '../platform/database/index.ts';
-import type { DurableQueue, Effect, Job } from '../platform/jobs/index.ts';
+import { type DurableQueue, type Effect, type Job, reviveDeadLetters, type Task } from '../platform/jobs/index.ts';
 import { systemActor } from '../tenancy/index.ts';
 import { type OwedMail, oweAnswerMails } from './answer-mails/owe-answer-mails.ts';
 import { sendAnswerMail } from './answer-mails/send-answer-mail.ts';
@@ -37,6 +37,17 @@ export function reachJobs(reach: Reach, queue: DurableQueue, effect: Effect<Owed
     },
   ];
 }
+
+/** For `npm run task`. */
+export const reachTasks: readonly Task[] = [
+  {
+    name: 'effects:retry',
+    summary: 'tries again what failed for good: mails that nobody would take',
+    async run({ database, log, print }) {
+      print(`${await reviveDeadLetters(await database(), log)} dead letters are tried again`);
+    },
+  },
+];
 
 /** Tenant by tenant: one that fails does not keep the others waiting. */
 async function oweEverywhere(

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { reviveDeadLetters } from '../../src/platform/jobs/index.ts';
 import type { Handle } from '../support/people.ts';
 import { type Answered, eventually, openPostOffice, type PostOffice, type Worker } from './post-office.ts';
 
@@ -172,6 +173,12 @@ describe('a mail server (F29)', () => {
     const next = await somebody('ayesha');
     await settled(next);
     expect(office.smtp.to(next.address)).toHaveLength(1);
+
+    // when the trouble is over, somebody may try the dead ones again: still the same mail
+    const log = { info() {}, debug() {}, warn() {}, error() {} };
+    expect(await reviveDeadLetters(office.app.database, log)).toBe(1);
+    await settled(poison);
+    expect(office.smtp.to(poison.address).map((mail) => mail.messageId)).toEqual([`<${owed.id}@support.example.com>`]);
     await worker.stop();
   }, 60_000);
 

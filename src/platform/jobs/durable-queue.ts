@@ -75,8 +75,12 @@ const CONCURRENCY = 2;
 const MAX_CONNECTIONS = 3;
 const DRAIN_MS = 8_000;
 
-/** What a job holds beside its id. */
-const Envelope = z.object({ tenant: z.object({ id: z.uuid(), slug: z.string() }), data: z.unknown() });
+/** What a job holds. The event's id stands here too: a dead letter that is revived becomes a job of another id. */
+const Envelope = z.object({
+  eventId: z.uuid(),
+  tenant: z.object({ id: z.uuid(), slug: z.string() }),
+  data: z.unknown(),
+});
 
 /**
  * Opens the queue and begins to work on the effects. pg-boss has a small pool of its own, as the app's role: a direct
@@ -95,29 +99,13 @@ export async function openDurableQueue({
   readonly effects: readonly Effect[];
   readonly timing?: QueueTiming;
 }): Promise<DurableQueue> {
-  const { connectionString, options } = database.systemPool.options;
-  const boss = new PgBoss({
-    ...(connectionString ? { connectionString } : {}),
-    ...(options ? { options } : {}),
-    application_name: 'safego-support-jobs',
-    max: MAX_CONNECTIONS,
-    schema: SCHEMA,
-    // the owner's business, not the app's
-    migrate: false,
-    createSchema: false,
-    reindex: false,
-    monitorVacuum: false,
-    // timed work has a table of its own (jobs.ts)
-    schedule: false,
-    superviseIntervalSeconds: timing.supervise,
-    monitorIntervalSeconds: timing.supervise,
-  });
+  const boss = makeBoss(database, timing.supervise);
   // a lost connection or a slow look; pg-boss goes on by itself
   boss.on('error', (error: Error) => log.warn({ reason: error.message }, 'the durable queue stumbled'));
   await boss.start();
   for (const effect of effects) {
     await boss.createQueue(deadName(effect.name));
-    await boss.createQueue(effect.name, { deadLetter: deadName(effect.name) });
+    await boss.createQueue(effect.name, { ...tries(timing), deadLetter: deadName(effect.name) });
     await boss.work(
       effect.name,
       { includeMetadata: true, batchSize: 1, localConcurrency: CONCURRENCY, pollingIntervalSeconds: timing.poll },
@@ -128,10 +116,10 @@ export async function openDurableQueue({
   }
 
   async function run(effect: Effect, job: JobWithMetadata<object>): Promise<void> {
-    const about = { effect: effect.name, eventId: job.id, attempt: job.retryCount + 1 };
+    const about = { effect: effect.name, jobId: job.id, attempt: job.retryCount + 1 };
     try {
-      const { tenant, data } = Envelope.parse(job.data);
-      const delivery = { eventId: job.id, attempt: about.attempt, signal: job.signal };
+      const { eventId, tenant, data } = Envelope.parse(job.data);
+      const delivery = { eventId, attempt: about.attempt, signal: job.signal };
       await database.withScope(tenant, jobActor(tenant.id), (scope) =>
         effect.run(scope, effect.data.parse(data), delivery),
       );
@@ -147,24 +135,61 @@ export async function openDurableQueue({
   return {
     async enqueue(scope, effect, { id, data }) {
       if (!isInTransaction(scope)) throw new Error('An effect was enqueued outside of a transaction.');
-      const envelope = { tenant: { id: scope.tenant.id, slug: scope.tenant.slug }, data };
-      await boss.send(effect.name, envelope, {
-        id,
-        db: onConnectionOf(scope),
-        expireInSeconds: timing.expire,
-        retryLimit: timing.retryLimit,
-        retryDelay: timing.retryDelay,
-        retryDelayMax: timing.retryDelayMax,
-        retryBackoff: true,
-      });
+      const envelope = { eventId: id, tenant: { id: scope.tenant.id, slug: scope.tenant.slug }, data };
+      await boss.send(effect.name, envelope, { id, db: onConnectionOf(scope), ...tries(timing) });
     },
     close: () => boss.stop({ graceful: true, timeout: DRAIN_MS }),
   };
 }
 
+/**
+ * Gives every dead letter all of its tries again, when what was in its way is gone.
+ * @returns how many there were
+ */
+export async function reviveDeadLetters(database: Database, log: Log): Promise<number> {
+  const boss = makeBoss(database, TIMING.supervise);
+  boss.on('error', (error: Error) => log.warn({ reason: error.message }, 'the durable queue stumbled'));
+  await boss.start();
+  try {
+    let revived = 0;
+    for (const { name } of await boss.getQueues()) {
+      if (name.endsWith(DEAD)) revived += await boss.redrive(name);
+    }
+    return revived;
+  } finally {
+    await boss.stop({ graceful: true, timeout: DRAIN_MS });
+  }
+}
+
+function makeBoss(database: Database, superviseSeconds: number): PgBoss {
+  const { connectionString, options } = database.systemPool.options;
+  return new PgBoss({
+    ...(connectionString ? { connectionString } : {}),
+    ...(options ? { options } : {}),
+    application_name: 'safego-support-jobs',
+    max: MAX_CONNECTIONS,
+    schema: SCHEMA,
+    // the owner's business, not the app's
+    migrate: false,
+    createSchema: false,
+    reindex: false,
+    monitorVacuum: false,
+    // timed work has a table of its own (jobs.ts)
+    schedule: false,
+    superviseIntervalSeconds: superviseSeconds,
+    monitorIntervalSeconds: superviseSeconds,
+  });
+}
+
+function tries({ expire, retryLimit, retryDelay, retryDelayMax }: QueueTiming) {
+  return { expireInSeconds: expire, retryLimit, retryDelay, retryDelayMax, retryBackoff: true };
+}
+
+const DEAD = '.dead';
+
 /** Where events of a kind end up that failed too often. */
 function deadName(name: string): string {
-  return `${name}.dead`;
+  return `${name}${DEAD}`;
 }
 
 /** pg-boss's statements on the connection of the scope's transaction. */

@@ -9,6 +9,7 @@ export {
   type Effect,
   openDurableQueue,
   type QueueTiming,
+  reviveDeadLetters,
 } from './durable-queue.ts';
 export { type JobRun, listJobRuns } from './job-runs.ts';
 export { type Job, type JobCounts, startJobs } from './jobs.ts';
