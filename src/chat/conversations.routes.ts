@@ -5,6 +5,7 @@ import {
   accessConversation,
   findOpenConversation,
   type LogWindow,
+  MAX_ATTACHMENTS,
   markRead,
   messageItem,
   postMessage,
@@ -18,6 +19,7 @@ import {
   page,
   type Reply,
   type Route,
+  type RouteInput,
   route,
   seeOther,
   waitHeaders,
@@ -26,7 +28,7 @@ import { type Show, stream } from '../platform/views/index.ts';
 import type { ChatDeps } from './chat-deps.ts';
 import { conversationPage, type LogView, type Refused, readConversation, statePart } from './conversation-page.ts';
 import { listPage } from './list-page.ts';
-import { conversationPath } from './paths.ts';
+import { conversationPath, supportPath } from './paths.ts';
 import { showUser } from './show-user.ts';
 import { chosenTopic } from './topics.ts';
 import { transcript } from './transcript.ts';
@@ -42,6 +44,8 @@ const Typed = z.strictObject({
   clientId: z.uuid(),
   /** Last message that the page showed; moves the read mark where no script does. */
   seen: Place.optional(),
+  /** Files that the page has uploaded. */
+  attachmentIds: z.array(z.uuid()).max(MAX_ATTACHMENTS).optional(),
 });
 
 /** A page of the log, the state alone (for a page that is open), or a page that asks again and again by itself. */
@@ -53,7 +57,7 @@ const Asked = z.object({
 });
 
 /** The first message says, beside, what it is about. */
-const Started = Typed.extend({ topic: z.string().max(100).optional() });
+const Started = Typed.omit({ attachmentIds: true }).extend({ topic: z.string().max(100).optional() });
 
 const Rated = z.strictObject({
   score: z.coerce.number().int().min(1).max(5),
@@ -85,6 +89,7 @@ export function conversationRoutes(deps: ChatDeps): Route<Person>[] {
       params: UserPath,
       bodyKind: 'form',
       body: Started,
+      whenSignedOut: (input) => signedOut(deps, input, supportPath(input.params.userType)),
       async handle(scope, input) {
         const show = showUser(deps, scope, input);
         const { body, clientId } = input.body;
@@ -132,12 +137,15 @@ export function conversationRoutes(deps: ChatDeps): Route<Person>[] {
       params: ConversationPath,
       bodyKind: 'form',
       body: Typed,
+      whenSignedOut: (input) =>
+        signedOut(deps, input, `${conversationPath(input.params.userType, input.params.id)}/messages`),
       async handle(scope, input) {
         const show = showUser(deps, scope, input);
         const { id } = input.params;
-        const { body, clientId, seen } = input.body;
+        const { body, clientId, seen, attachmentIds } = input.body;
         try {
-          const { message } = await postMessage(scope, deps.messaging, { conversationId: id, body, clientId });
+          const posted = { conversationId: id, body, clientId, attachmentIds };
+          const { message } = await postMessage(scope, deps.messaging, posted);
           if (input.isFragment) return messageFragment(show, messageItem(message, 'user'));
           if (seen) await markRead(scope, id, seen);
           return seeOther(`${conversationPath(scope.actor.userType, id)}#m${message.seq}`);
@@ -222,6 +230,16 @@ export function conversationRoutes(deps: ChatDeps): Route<Person>[] {
       },
     }),
   ] as Route<Person>[]; // a list forgets the types that `route` has checked
+}
+
+/** The text again, in a form that works once its writer is back. */
+function signedOut(
+  { views }: ChatDeps,
+  { body, reader }: RouteInput<unknown, unknown, z.infer<typeof Typed> & { readonly topic?: string | undefined }>,
+  action: string,
+): Reply {
+  const kept = { action, clientId: body.clientId, text: body.body, topic: body.topic ?? null };
+  return page(views.for(reader).page('/chat/signed-out', { kept }), 401);
 }
 
 /** The text again with the reason: where the next conversation starts, or in the open one, where there is no start. */

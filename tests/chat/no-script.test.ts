@@ -32,7 +32,7 @@ describe('without JavaScript', () => {
     await page.getByRole('link', { name: 'Check for new messages' }).click();
     expect((await shown(page)).at(-1)).toBe('It was paid yesterday.');
     await page.fill('#composer textarea', 'Thank you');
-    await page.getByRole('button', { name: 'Send' }).click();
+    await page.getByRole('button', { name: 'Send', exact: true }).click();
     expect(new URL(page.url()).hash).toBe('#m4');
     expect((await shown(page)).at(-1)).toBe('Thank you');
     // sending moved the mark of what the page showed
@@ -47,7 +47,7 @@ describe('without JavaScript', () => {
     });
     // it closes while the driver writes: what was typed is shown again, with the reason
     await page.fill('#composer textarea', 'One more thing');
-    await page.getByRole('button', { name: 'Send' }).click();
+    await page.getByRole('button', { name: 'Send', exact: true }).click();
     expect(await page.getByRole('alert').textContent()).toContain('This conversation is closed');
     expect(await page.locator('#composer textarea').inputValue()).toBe('One more thing');
     await page.getByRole('button', { name: 'Open it again' }).click();
@@ -85,14 +85,14 @@ describe('without JavaScript', () => {
     const path = new URL(page.url()).pathname;
     const clientId = await page.locator('#composer input[name="clientId"]').inputValue();
     await page.fill('#composer textarea', 'Two burgers, not one');
-    await page.getByRole('button', { name: 'Send' }).click();
+    await page.getByRole('button', { name: 'Send', exact: true }).click();
     await page.waitForURL(/#m2$/);
     await page.goBack();
     // as it was left where the browser kept it, otherwise a fresh page that shows the message already
     const isSame = (await page.locator('#composer input[name="clientId"]').inputValue()) === clientId;
     if (!isSame) expect(await shown(page)).toContain('Two burgers, not one');
     expect(await page.locator('#composer textarea').inputValue()).toBe(isSame ? 'Two burgers, not one' : '');
-    await page.getByRole('button', { name: 'Send' }).click();
+    await page.getByRole('button', { name: 'Send', exact: true }).click();
     await page.goto(stage.app.base + path);
     expect((await shown(page)).filter((text) => text === 'Two burgers, not one')).toHaveLength(1);
 
@@ -109,12 +109,34 @@ describe('without JavaScript', () => {
       );
       await page.fill('#composer textarea', text);
       const answer = page.waitForResponse((response) => response.request().method() === 'POST');
-      await page.getByRole('button', { name: 'Send' }).click();
+      await page.getByRole('button', { name: 'Send', exact: true }).click();
       expect((await answer).status()).toBe(409);
       expect(await page.getByRole('alert').textContent()).toContain('already sent this message with other words');
       expect(await page.locator('#composer textarea').inputValue()).toBe(text);
       await page.getByRole('button', { name: 'Send as a new message' }).click();
       await page.waitForURL(/#m\d+$/);
+      expect((await shown(page)).at(-1)).toBe(text);
+    }
+  });
+
+  it('a session that ends while somebody writes: the text comes back, and is sent once they are back', async () => {
+    const { page, context } = await stage.open('customer-2', WITHOUT);
+    const signIn = async () => {
+      const { token } = await stage.tenant.signIn('customer-2', 'browser');
+      await context.addCookies([
+        { name: 'safego', value: token, url: stage.app.base, httpOnly: true, sameSite: 'Lax' },
+      ]);
+    };
+    await page.goto(`${stage.app.base}/customer/support`);
+    for (const text of ['My food is <cold>', 'And late']) {
+      await page.fill('#body', text);
+      await context.clearCookies();
+      await page.click('form:has(#body) button');
+      expect(await page.locator('h1').textContent()).toBe('Please sign in');
+      expect(await page.locator('#body').inputValue()).toBe(text);
+      await signIn();
+      await page.getByRole('button', { name: 'Send again' }).click();
+      await page.waitForURL(/\/conversations\//);
       expect((await shown(page)).at(-1)).toBe(text);
     }
   });

@@ -76,6 +76,11 @@ export interface Route<A extends Actor = Actor, P = unknown, Q = unknown, B = un
   readonly summary?: string;
   /** Set on the one form that other sites may post (`/sso`): skips the same-origin check. */
   readonly crossSite?: boolean;
+  /**
+   * For a form of a page whose sender's session has ended meanwhile: a page that gives back what was typed, with status
+   * 401. Sees parsed input and nobody's scope; must not look anything up.
+   */
+  whenSignedOut?(input: RouteInput<P, Q, B>): Reply;
   /** False when the handler opens no ORM scope (hot path, health, assets); then `scope.em` must not be touched. */
   readonly needsEm?: boolean;
   /** False for what must answer while sessions cannot be read (health); then nobody is signed in. */

@@ -77,6 +77,11 @@ export function serveRoutes(options: ServeOptions): Middleware {
     const cookie = readCookie(ctx.req.headers.cookie, options.sessionCookie);
     if (route.method !== 'GET' && !route.crossSite) refuseForeignPages(ctx, options, bearer, cookie);
     const person = await whoIsIt(options, door, bearer ?? cookie);
+    if (isNobody(person) && route.whenSignedOut && route.policy.needsSession && !isFragmentRequest(ctx)) {
+      const typed = await readInput(ctx, options, door, found.values, person, exchange.id).catch(notSignedIn);
+      await sendReply(ctx, route.whenSignedOut(typed), [...heads[route.face], 'X-Request-Id', exchange.id]);
+      return;
+    }
     admit(options, door, person);
 
     const input = await readInput(ctx, options, door, found.values, person, exchange.id);
@@ -84,6 +89,11 @@ export function serveRoutes(options: ServeOptions): Middleware {
     const head = input.isFragment && route.face === 'page' ? heads.fragment : heads[route.face];
     await sendReply(ctx, forHtmx(reply, input.isFragment), [...head, 'X-Request-Id', exchange.id]);
   };
+}
+
+/** Who is not signed in need not know what else is wrong. */
+function notSignedIn(): never {
+  throw new NotSignedIn();
 }
 
 function refuseForeignPages(ctx: Context, options: ServeOptions, bearer?: string, cookie?: string): void {

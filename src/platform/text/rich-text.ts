@@ -13,10 +13,10 @@ const TRAILING = new Set('.,;:!?*_~]…।');
  * more when the text holds markup or a link; plain text cannot carry anything and skips that.
  */
 export function richText(body: string): SafeHtml {
-  if (body.length > RICH_TEXT_MAX_LENGTH) return lineBreaks(escapeHtml(body));
+  if (body.length > RICH_TEXT_MAX_LENGTH) return kept(lineBreaks(escapeHtml(body)));
   const links = body.includes('://') ? linkified(body) : null;
   const html = lineBreaks(links ?? escapeHtml(body));
-  return links !== null || body.includes('<') ? cleaned(html) : html;
+  return kept(links !== null || body.includes('<') ? cleaned(html) : html);
 }
 
 /** Null when nothing in it is a link. */
@@ -53,6 +53,11 @@ function isWebAddress(address: string): boolean {
 
 function lineBreaks(html: string): string {
   return html.includes('\n') ? html.replaceAll('\n', '<br>') : html;
+}
+
+/** A lone return would reach the page as a line feed. */
+function kept(html: string): SafeHtml {
+  return html.includes('\r') ? html.replaceAll('\r', '&#13;') : html;
 }
 
 /** Never `data-*`, `id`, `name`, `class` or `style`: htmx would act on some of them. */
