@@ -70,7 +70,7 @@ const shared = () => ({ url: databaseUrl(), adminUrl: adminUrl() });
 
 afterAll(killNodes);
 
-describe.concurrent(`the suite finds each seeded defect (FAULTS_SEED=${seed})`, () => {
+describe(`the suite finds each seeded defect (FAULTS_SEED=${seed})`, () => {
   test.each(Object.entries(PROOFS))('%s', { timeout: 90_000, retry: 1 }, async (name, proof) => {
     const fresh = proof.isInDatabase ? await freshDatabase({ empty: true }) : null;
     try {

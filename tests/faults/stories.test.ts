@@ -11,7 +11,7 @@ const shared = () => ({ url: databaseUrl(), adminUrl: adminUrl() });
 
 afterAll(killNodes);
 
-describe.concurrent(`faults survived (FAULTS_SEED=${seed})`, () => {
+describe(`faults survived (FAULTS_SEED=${seed})`, () => {
   test.each(CATALOGUE)('$row $title', { timeout: 120_000 }, async ({ story, short, needsOwnDatabase }) => {
     const { anomalies, rounds } = await story({
       seed,

@@ -78,7 +78,7 @@ export interface Lab {
   settle(timeoutMs?: number): Promise<void>;
   /** The log as it stands. */
   final(): Promise<FinalMessage[]>;
-  /** Settles, reads, and judges. */
+  /** Settles, closes all clients, reads, and judges. */
   judge(timeoutMs?: number): Promise<Anomaly[]>;
   /** Closes all clients and forgets what happened: a new round on the same nodes. */
   renew(): void;
@@ -254,6 +254,9 @@ export async function openLab(options: LabOptions): Promise<Lab> {
     },
     async judge(timeoutMs) {
       await lab.settle(timeoutMs);
+      // whoever still sends would be acknowledged after the last look
+      for (const client of clients) client.close();
+      await sleep(50);
       const senders = new Set(recorder.events.flatMap((event) => (event.type === 'client' ? [event.sender] : [])));
       return check(recorder.events, { final: await lab.final(), senders });
     },

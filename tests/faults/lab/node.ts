@@ -19,8 +19,6 @@ export interface NodeOptions {
   /** Where it kills itself: the name of a place, and at which passage. */
   readonly failpoint?: { readonly place: string; readonly at: number };
   readonly env?: Readonly<Record<string, string>>;
-  /** Nice value (0). */
-  readonly nice?: number;
 }
 
 /** A server process of the real program. */
@@ -47,7 +45,7 @@ export function killNodes(): void {
  */
 export async function startNode(options: NodeOptions): Promise<LabNode> {
   const dataDir = mkdtempSync(join(tmpdir(), 'safego-faults-node-'));
-  const imports = [...(options.defects ?? []), ...(options.failpoint ? ['failpoints'] : [])];
+  const imports = ['with-parent', ...(options.defects ?? []), ...(options.failpoint ? ['failpoints'] : [])];
   const child = spawn(
     process.execPath,
     [...imports.flatMap((name) => ['--import', new URL(`${name}.ts`, DEFECTS).href]), 'src/main.ts'],

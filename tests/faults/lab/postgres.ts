@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync, statfsSync } from 'node:fs';
+import { mkdtempSync, readdirSync, rmSync, statfsSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -20,6 +20,7 @@ export interface LabPostgres {
   close(): Promise<void>;
 }
 
+const PREFIX = 'safego-faults-';
 const silent = { info() {}, debug() {}, warn() {}, error() {} };
 
 /**
@@ -27,7 +28,8 @@ const silent = { info() {}, debug() {}, warn() {}, error() {} };
  * loss is F8, and needs a file system that forgets.) fsync stays on.
  */
 export async function openLabPostgres(): Promise<LabPostgres> {
-  const dataDir = mkdtempSync(join(roomyFolder(), `safego-faults-${process.pid}-`));
+  await sweepKilledRuns(roomyFolder());
+  const dataDir = mkdtempSync(join(roomyFolder(), `${PREFIX}${process.pid}-`));
   const settings = { max_connections: '300' };
   const account = chooseAccount(dataDir, findEmbeddedBinaries(), silent);
   const held = await openEmbeddedPostgres({ dataDir, log: silent, settings });
@@ -56,6 +58,17 @@ export async function openLabPostgres(): Promise<LabPostgres> {
       rmSync(dataDir, { recursive: true, force: true });
     },
   };
+}
+
+/** Stops and removes the databases of runs that were killed. */
+async function sweepKilledRuns(base: string): Promise<void> {
+  for (const name of readdirSync(base)) {
+    if (!name.startsWith(PREFIX) || isAlive(Number(name.slice(PREFIX.length).split('-')[0]))) continue;
+    const dataDir = join(base, name);
+    const server = runningServer(chooseAccount(dataDir, findEmbeddedBinaries(), silent));
+    if (server) await stopServer(server).catch(() => {});
+    rmSync(dataDir, { recursive: true, force: true });
+  }
 }
 
 function isAlive(pid: number): boolean {

@@ -127,7 +127,7 @@ export const unknownCommit: Story = (options) =>
     }
     let number = 0;
     while (cuts < rounds) {
-      burst(conversations, phones, number++);
+      if (waitingOf(phones) < 64) burst(conversations, phones, number++);
       await sleep(20);
     }
     seat.back.watch(null);
