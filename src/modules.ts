@@ -112,7 +112,7 @@ export async function openModules(deps: ModuleDeps): Promise<Modules> {
     },
     routes: [
       ...apiRoutes({ messaging, tenancy, identity, desk }),
-      ...fileRoutes({ messaging, filesUrl: config.filesUrl }),
+      ...fileRoutes({ messaging, views, filesUrl: config.filesUrl }),
       ...eventRoutes({ ...sockets, config }),
       ...signInRoutes({ identity, tenancy, views, config }),
       ...(config.demo ? demoRoutes({ views }) : []),

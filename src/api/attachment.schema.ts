@@ -19,6 +19,3 @@ export const AttachmentReply = z.strictObject({ attachment: Attachment });
 
 /** Path with one file. */
 export const AttachmentPath = z.strictObject({ id: Uuid });
-
-/** Fields of an upload beside its file. */
-export const UploadFields = z.strictObject({ clientId: Uuid });

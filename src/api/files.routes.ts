@@ -3,29 +3,59 @@ import { pipeline } from 'node:stream/promises';
 import { z } from 'zod';
 import { anyone, isPerson, type Person, signedIn } from '../identity/index.ts';
 import {
+  attachmentView,
   contentDisposition,
   FILE_FORMS,
   findAttachment,
+  MAX_ATTACHMENTS,
   type Messaging,
   type OpenedAttachment,
   openAttachment,
+  pageLinks,
+  postMessage,
 } from '../messaging/index.ts';
 import type { Scope } from '../platform/database/index.ts';
 import { AppError, NotFound, NotSignedIn } from '../platform/errors/index.ts';
-import { type Reply, type Route, route } from '../platform/http/index.ts';
-import { Uuid } from './fields.schema.ts';
+import { fragment, type Reply, type Route, route, seeOther } from '../platform/http/index.ts';
+import type { Views } from '../platform/views/index.ts';
+import { ConversationPath, Uuid } from './fields.schema.ts';
+import { receiveFiles } from './receive-files.ts';
 
 /** What these doors are made from. */
 export interface FileDeps {
   readonly messaging: Messaging;
+  readonly views: Views;
   /** A second origin for files, where no cookie of ours goes; there the address stands for itself. */
   readonly filesUrl?: URL | undefined;
 }
 
 /** The bytes of files, behind signed addresses, and the door that signs for pages. */
-export function fileRoutes({ messaging, filesUrl }: FileDeps): Route[] {
+export function fileRoutes({ messaging, views, filesUrl }: FileDeps): Route[] {
   const { links } = messaging.files;
   return [
+    // a page's script sends one file at a time and gets its piece of the form; a plain form sends all and has sent them
+    route({
+      name: 'files.attach',
+      method: 'POST',
+      path: '/conversations/:id/attachments',
+      policy: signedIn(),
+      face: 'page',
+      bodyKind: 'multipart',
+      params: ConversationPath,
+      async handle(scope: Scope<Person>, input) {
+        const { id: conversationId } = input.params;
+        const form = { conversationId, maxFiles: input.isFragment ? 1 : MAX_ATTACHMENTS, fields: ['to'] };
+        const { kept, fields, clientId } = await receiveFiles(scope, messaging, input.ctx.req, form);
+        const [first] = kept;
+        if (input.isFragment && first) {
+          const file = attachmentView(first.attachment, pageLinks);
+          return fragment(views.for(input.reader).partial('/messaging/_attached', { file }));
+        }
+        const attachmentIds = kept.map(({ attachment }) => attachment.id);
+        await postMessage(scope, messaging, { conversationId, body: '', clientId, attachmentIds });
+        return seeOther(fields['to'] ?? '/');
+      },
+    }),
     // pages stand open longer than an address is good for: they link here, and the click is signed
     route({
       name: 'files.sign',

@@ -2,6 +2,7 @@ import { canReopen, MAX_RATING_COMMENT, readRating } from '../desk/index.ts';
 import type { Person } from '../identity/index.ts';
 import {
   accessConversation,
+  attachView,
   type Conversation,
   type LogPage,
   type LogWindow,
@@ -104,6 +105,7 @@ export async function conversationPage(
       error: refused?.error ?? null,
       maxLength: Math.min(settings.maxMessageLength, MAX_MESSAGE_LENGTH),
       pending: pendingMessage(actor, conversation.id, scope.now),
+      attach: attachView(settings, conversation.id, path),
     },
   };
 }

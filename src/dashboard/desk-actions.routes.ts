@@ -182,7 +182,8 @@ async function answer(deps: DashboardDeps, scope: Scope<Person>, input: AnswerIn
   try {
     const replied = replyTo === undefined ? undefined : await messageAt(scope, id, replyTo);
     if (since !== undefined) await refuseWhenAnswered(scope, id, { since, clientId });
-    const posted = { conversationId: id, body, clientId, takeOver: takeOver === 'true', replyToId: replied?.id };
+    const typed = { conversationId: id, body, clientId, takeOver: takeOver === 'true', replyToId: replied?.id };
+    const posted = { ...typed, attachmentIds: input.body.attachmentIds };
     const { message } = await postMessage(scope, deps.messaging, posted);
     if (seen) await markRead(scope, id, seen);
     if (!input.isFragment) return seeOther(`${deskHref(id, view.filters)}#m${message.seq}`);

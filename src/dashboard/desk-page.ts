@@ -228,6 +228,7 @@ export async function readState(
     reader: scope.actor,
     filters: view.filters,
     maxMessageLength: sources.messaging.settings(scope.tenant.id).maxMessageLength,
+    files: sources.messaging.settings(scope.tenant.id),
     clientId: crypto.randomUUID(),
     now: scope.now,
     refused: view.refused,

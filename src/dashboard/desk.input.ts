@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { MAX_ATTACHMENTS } from '../messaging/index.ts';
 
 /** An empty field of a plain form is one that nobody filled. */
 function optional<T extends z.ZodType>(schema: T) {
@@ -55,6 +56,8 @@ export const ReplyBody = z.strictObject({
   clientId: z.uuid(),
   seen: optional(number),
   takeOver: optional(z.literal('true')),
+  /** Files that the page has uploaded. */
+  attachmentIds: z.array(z.uuid()).max(MAX_ATTACHMENTS).optional(),
   /** Place of the message that it answers. */
   replyTo: optional(number),
   /** The last message that was there when the writing began; without it what `seen` says. */

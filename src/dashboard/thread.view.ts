@@ -1,6 +1,8 @@
 import { type NoteLine, staffRoom } from '../desk/index.ts';
 import type { Person } from '../identity/index.ts';
 import {
+  type AttachView,
+  attachView,
   type Conversation,
   type ListedConversation,
   type LogPage,
@@ -104,6 +106,8 @@ export interface ComposerView {
   readonly text: string;
   /** Why the text could not be taken; null when nothing went wrong. */
   readonly error: Refused['error'] | null;
+  /** Where files are sent to, and which. */
+  readonly attach: AttachView;
   /** The bubble on its way, before it has a place. */
   readonly pending: MessageView;
 }
@@ -121,6 +125,8 @@ export interface ThreadContext {
   readonly reader: Person;
   readonly filters: DeskFilters;
   readonly maxMessageLength: number;
+  /** What may be sent as a file. */
+  readonly files: Parameters<typeof attachView>[0];
   /** Made by the caller, for the form's first message. */
   readonly clientId: string;
   readonly now: Date;
@@ -207,6 +213,7 @@ function composerView(conversation: Conversation, holder: Holder | null, context
     hint: holder ? 'write' : 'claims',
     text: refused?.text ?? '',
     error: refused?.error ?? null,
+    attach: attachView(context.files, conversation.id, deskHref(conversation.id, filters)),
     pending: {
       id: '',
       conversationId: conversation.id,

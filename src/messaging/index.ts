@@ -6,8 +6,9 @@
  * alone, never knows about agents' queues, notes or pages, and never tells anybody before the commit.
  */
 
+export { type AttachView, attachView } from './attachments/attach.view.ts';
 export { Attachment } from './attachments/attachment.entity.ts';
-export { type AttachmentView, attachmentView } from './attachments/attachment.view.ts';
+export { type AttachmentView, attachmentView, pageLinks } from './attachments/attachment.view.ts';
 export { attachmentsCheckTask } from './attachments/check-attachments.task.ts';
 export { FILE_FORMS } from './attachments/file-links.ts';
 export { contentDisposition } from './attachments/file-name.ts';

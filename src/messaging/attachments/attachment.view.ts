@@ -46,27 +46,28 @@ export function attachmentFacts(file: Attachment): AttachmentFacts {
 }
 
 /** One file by itself, for who sent it. */
-export function attachmentView(file: Attachment, links: FileLinks): AttachmentView {
+export function attachmentView(file: Attachment, links: Pick<FileLinks, 'url'>): AttachmentView {
   return view(attachmentFacts(file), file.state, (form) =>
     links.url({ tenantId: file.tenantId, conversationId: file.conversationId, attachmentId: file.id, form }),
   );
 }
 
+/** Addresses for our own pages: a door that signs at the click, because a page stands open longer than a signature holds. */
+export const pageLinks: Pick<FileLinks, 'url'> = {
+  url: ({ attachmentId, form }) => `/attachments/${attachmentId}/${form}`,
+};
+
 /** The files of a message; none once it is deleted. Without `links` the addresses are those of our pages. */
-export function attachmentsOf(message: StoredMessage, links?: FileLinks): AttachmentView[] {
+export function attachmentsOf(message: StoredMessage, links: Pick<FileLinks, 'url'> = pageLinks): AttachmentView[] {
   if (message.deletedAt) return [];
   const { tenantId, conversationId } = message;
   return factsOf(message).map((facts) =>
-    view(facts, 'ready', (form) =>
-      links
-        ? links.url({ tenantId, conversationId, attachmentId: facts.id, form })
-        : `/attachments/${facts.id}/${form}`,
-    ),
+    view(facts, 'ready', (form) => links.url({ tenantId, conversationId, attachmentId: facts.id, form })),
   );
 }
 
 /** What the message's row says of its files. */
-export function factsOf({ event, data }: Pick<StoredMessage, 'event' | 'data'>): readonly AttachmentFacts[] {
+function factsOf({ event, data }: Pick<StoredMessage, 'event' | 'data'>): readonly AttachmentFacts[] {
   // written by post-with-attachments alone, from attachmentFacts()
   return event === null ? ((data?.['attachments'] as readonly AttachmentFacts[] | undefined) ?? []) : [];
 }

@@ -163,7 +163,7 @@ export async function store(
 }
 
 /** Why a file was not taken after all, for who sent it. */
-export function refusedContent(code: string): Invalid {
+function refusedContent(code: string): Invalid {
   const sentences: Readonly<Record<string, string>> = {
     picture_too_large: 'A picture may have at most 40 million pixels.',
     unreadable_picture: 'This picture is damaged.',

@@ -166,8 +166,8 @@ async function postWithFiles(
     transact(fresh, async (inside) => {
       const conversation = await accessConversation(inside, message.conversationId, { lock: true });
       const complete = await withAttachments(inside, conversation, message);
-      // without facts it is a repeat, or nothing that may be stored: the log says which
-      if (!complete.data) return storeLocked(inside, complete);
+      // unchanged it is a repeat: the log says of what
+      if (complete === message) return storeLocked(inside, complete);
       if (inside.actor.side === 'admin' && !message.refuseNew) await claim(inside, conversation, takeOver);
       const posted = await storeLocked(inside, complete);
       if (posted.isNew) await bindAttachments(inside, posted.message, message.attachmentIds ?? []);

@@ -8,4 +8,4 @@
 
 export { openStorage, type S3Options, type StorageOptions } from './open-storage.ts';
 export { createStaging, type StagedFile, type Staging } from './staging.ts';
-export { type ByteRange, isStoragePath, type Storage, StorageFull, type StoredFile } from './storage.ts';
+export { type ByteRange, type Storage, StorageFull, type StoredFile } from './storage.ts';
