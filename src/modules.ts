@@ -11,7 +11,7 @@ import {
 import { createApp, openAppViews } from './app.ts';
 import { chatRoutes, demoRoutes } from './chat/index.ts';
 import { dashboardRoutes, signInRoutes } from './dashboard/index.ts';
-import { openDesk, openDeskLive } from './desk/index.ts';
+import { openDesk, openDeskLive, privacyTasks, retentionJob } from './desk/index.ts';
 import { identityJobs, identityTasks, openIdentity, seedDemo } from './identity/index.ts';
 import { importsTasks } from './imports/index.ts';
 import {
@@ -65,7 +65,14 @@ export interface Modules {
 }
 
 /** `npm run task` knows these. */
-export const tasks: readonly Task[] = [...tenancyTasks, ...identityTasks, attachmentsCheckTask, ...importsTasks, ...reachTasks];
+export const tasks: readonly Task[] = [
+  ...tenancyTasks,
+  ...privacyTasks,
+  ...identityTasks,
+  attachmentsCheckTask,
+  ...importsTasks,
+  ...reachTasks,
+];
 
 /** Composition root: makes every wing's routes, event handlers, rooms and jobs, in the order of the house. */
 export async function openModules(deps: ModuleDeps): Promise<Modules> {
@@ -138,6 +145,7 @@ export async function openModules(deps: ModuleDeps): Promise<Modules> {
       ...identityJobs,
       ...desk.jobs,
       ...attachmentJobs({ files }),
+      retentionJob({ tenancy, storage: files.storage }),
       ...reach.jobs,
     ],
     routes: app.routes,

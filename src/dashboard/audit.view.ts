@@ -30,6 +30,8 @@ export const AUDIT_ACTIONS = [
   'SUPPORT_CONVERSATION_ASSIGNED',
   'SUPPORT_CONVERSATION_CLOSED',
   'SUPPORT_CONVERSATION_REOPENED',
+  'SUPPORT_CONVERSATION_RATED',
+  'SUPPORT_CONVERSATIONS_DELETED',
   'SUPPORT_MESSAGE_SENT',
   'SUPPORT_MESSAGE_EDITED',
   'SUPPORT_MESSAGE_DELETED',
@@ -114,7 +116,7 @@ function settingNames(show: Show, metadata: AuditLine['metadata']): string {
 
 function detailsOf(show: Show, { action, metadata }: AuditLine): string[] {
   if (action === 'SUPPORT_SETTINGS_CHANGED') return settingChanges(show, metadata);
-  const shown = ['code', 'capabilities', 'count', 'conversations', 'messages', 'size'];
+  const shown = ['code', 'capabilities', 'count', 'retentionDays', 'conversations', 'messages', 'files', 'size'];
   return shown
     .filter((name) => metadata[name] !== undefined && metadata[name] !== '')
     .map((name) => show.t('audit.fact', { name: show.t(`audit.facts.${name}`), value: factOf(show, name, metadata) }));

@@ -32,6 +32,7 @@ const MENU = [
   { href: '/admin/saved-replies', word: 'replies.title', icon: 'reply', capability: 'MANAGE_SAVED_REPLIES' },
   { href: '/admin/audit-log', word: 'audit.title', icon: 'log', capability: 'VIEW_AUDIT_LOG' },
   { href: '/admin/roles', word: 'roles.title', icon: 'people', capability: 'MANAGE_ROLES' },
+  { href: '/admin/privacy', word: 'privacy.title', icon: 'shield', capability: 'MANAGE_PRIVACY' },
   { href: '/admin/settings', word: 'settings.title', icon: 'settings', capability: 'MANAGE_SUPPORT_SETTINGS' },
 ] as const;
 

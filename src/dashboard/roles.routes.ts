@@ -13,7 +13,7 @@ import {
   setRoles,
 } from '../identity/index.ts';
 import type { Scope } from '../platform/database/index.ts';
-import { AppError } from '../platform/errors/index.ts';
+import { AppError, Invalid, NotFound } from '../platform/errors/index.ts';
 import { page, type Reply, type Route, type RouteInput, route, seeOther } from '../platform/http/index.ts';
 import { type DashboardDeps, deskReader, deskShell } from './dashboard-deps.ts';
 import { type Refused, rolesView } from './roles.view.ts';
@@ -89,7 +89,7 @@ export function rolesRoutes(deps: DashboardDeps): Route<Person>[] {
       AdminRolesForm,
       (scope, input) =>
         attempt(deps, scope, input, { form: `person-${input.params.id}`, typed: input.body }, async () => {
-          await setRoles(scope, input.params.id, chosen(input.body.roles));
+          await assign(scope, input.params.id, chosen(input.body.roles));
           return 'person';
         }),
     ),
@@ -165,6 +165,14 @@ async function rolesPage(
   const people = await listAdminsWithRoles(scope, roles);
   const view = rolesView(show, scope.actor, { roles, people, ...state });
   return page(show.page('/dashboard/roles', { ...deskShell(deps, scope, show, ROLES), board: view }), status);
+}
+
+/** Whoever is to have no role at all is deactivated: an empty form takes nothing away. */
+async function assign(scope: Scope<Person>, userId: string, roles: readonly string[]): Promise<void> {
+  if (roles.length > 0) return setRoles(scope, userId, roles);
+  const people = await listAdminsWithRoles(scope, []);
+  if (!people.some(({ id }) => id === userId)) throw new NotFound();
+  throw new Invalid({ roles: 'roles' });
 }
 
 /** The one time that a password link is shown. */

@@ -41,6 +41,12 @@ export {
   readAvailability,
   setAvailability,
 } from './presence/availability.ts';
+export type { Erased } from './privacy/erase-conversations.ts';
+export { erasePerson } from './privacy/erase-person.ts';
+export { exportPerson } from './privacy/export-person.ts';
+export { findSubjects, readSubject } from './privacy/find-persons.ts';
+export { privacyTasks } from './privacy/privacy.tasks.ts';
+export { countExpired, retentionJob } from './privacy/retention.ts';
 export { queueFor } from './queue/queue-position.ts';
 export type { SupportState } from './queue/support-state.ts';
 export { MAX_RATING_COMMENT, type Rating, rateConversation, readRating } from './ratings/rate-conversation.ts';

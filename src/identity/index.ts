@@ -34,6 +34,7 @@ export type { AccessChange } from './sessions/authentication.ts';
 export { revokeAllOf, revokeSession, setUserStatus } from './sessions/change-access.ts';
 export { openSession } from './sessions/open-session.ts';
 export type { SessionKind } from './sessions/session.entity.ts';
+export { forgetUser } from './users/forget-user.ts';
 export { type KnownName, listAdmins, readNames } from './users/read-names.ts';
 export { ADMIN, User } from './users/user.entity.ts';
 

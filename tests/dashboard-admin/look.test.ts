@@ -16,6 +16,8 @@ const PAGES = [
   '/admin/audit-log',
   '/admin/audit-log?entity=nothing',
   '/admin/roles',
+  '/admin/privacy?q=rahim',
+  '/admin/privacy/persons/:rahim',
 ];
 const shots = process.env['PAGES_SHOTS'];
 let app: RunningApp;
@@ -54,7 +56,7 @@ const looks = [
 test.for(PAGES)('%s', { timeout: 60_000 }, async (path) => {
   for (const { axe, ...look } of looks) {
     const { page, context, complaints } = await visit(browser, app, tenant, 'owner', look);
-    await page.goto(path);
+    await page.goto(path.replace(':rahim', tenant.people.rahim.id));
     const where = `${path} ${look.width} ${look.dark ? 'dark' : 'light'} ${look.language}`;
     await page.evaluate(`for (const one of document.querySelectorAll('main details')) one.open = true`);
     const overflow = await page.evaluate(

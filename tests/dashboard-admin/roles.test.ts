@@ -65,21 +65,22 @@ describe('the roles page', () => {
     const closed = new Promise<number>((resolve) => socket.once('close', resolve));
 
     const begun = performance.now();
-    expect((await owner.post(person('agent-2'), { roles: '' })).location).toBe(`${ROLES}?done=person`);
+    expect((await owner.post(person('agent-2'), { roles: '' })).status).toBe(422);
+    await owner.post(ROLES, { label: 'Watch', capabilities: ['VIEW_AUDIT_LOG'] });
+    expect((await owner.post(person('agent-2'), { roles: ['watch'] })).location).toBe(`${ROLES}?done=person`);
     expect(await closed).toBe(4403);
     expect(performance.now() - begun).toBeLessThan(1_500);
     const browser = await plainBrowser(app, tenant, 'agent-2');
     expect((await browser.get('/admin/support-chat')).status).toBe(403);
 
-    const fields = formFields((await owner.get(ROLES)).html, person('agent-2'));
-    expect(fields).toEqual({});
+    expect(formFields((await owner.get(ROLES)).html, person('agent-2'))).toEqual({ roles: 'watch' });
     await owner.post(person('agent-2'), { roles: ['support_agent', 'support_viewer'] });
     await expect.poll(async () => (await browser.get('/admin/support-chat')).status).toBe(200);
     expect(formFields((await owner.get(ROLES)).html, person('agent-2'))).toEqual({
       roles: ['support_viewer', 'support_agent'],
     });
     expect((await audited()).slice(-2)).toEqual([
-      { entityId: tenant.people['agent-2'].id, roles: '' },
+      { entityId: tenant.people['agent-2'].id, roles: 'watch' },
       { entityId: tenant.people['agent-2'].id, roles: 'support_agent,support_viewer' },
     ]);
   });

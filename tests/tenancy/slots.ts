@@ -45,6 +45,7 @@ const BY_SEGMENT: Record<string, Thing> = {
   customers: 'customer',
   restaurants: 'restaurant',
   people: 'admin',
+  persons: 'driver',
   'saved-replies': 'savedReply',
 };
 
