@@ -1,5 +1,5 @@
 /*
- * The page's one live connection. hx-ws first; after three failures without an open, hx-sse; after three of those, polling;
+ * The page's one live connection. hx-ws first; after three failures without an open, an event stream; after three of those, polling;
  * and up again after a while, because a server that restarts looks like a line that takes no sockets.
  * Which of them is in use is an attribute of a child of #live, and a new connection is a new attribute: that is all htmx needs.
  *
@@ -28,6 +28,7 @@ safego.behaviour('live', (live) => {
   let climbAt = 0;
   let climbWaitMs = climbAfterMs.first;
   let isClimbing = false;
+  let stream = null;
 
   const address = (path) => {
     const query = [...cursors].map(([room, at]) => `room=${room}&after=${encodeURIComponent(at ?? '')}`);
@@ -44,15 +45,43 @@ safego.behaviour('live', (live) => {
     const settings = `pauseOnBackground:${live.dataset.pauses === 'true'} reconnectMaxDelay:15000`;
     wire.setAttribute('hx-config', settings.replace(/(\w+):/g, `${mean}.$1:`));
     if (mean === 'ws') wire.setAttribute('hx-ws:connect', socketAddress());
-    if (mean === 'sse') wire.setAttribute('hx-sse:connect', address('/events'));
     htmx.process(wire, true);
+    if (mean === 'sse') listen();
   }
 
   /** Takes the connection down; htmx closes what belonged to the attributes. */
   function unplug() {
     wire.removeAttribute('hx-ws:connect');
-    wire.removeAttribute('hx-sse:connect');
     htmx.process(wire, true);
+    stream?.close();
+    stream = null;
+  }
+
+  /** The same fragments by an event stream. It never comes back by itself: its address would be that of an old cursor. */
+  function listen() {
+    const source = new EventSource(address('/events'));
+    stream = source;
+    source.onopen = sign;
+    source.onmessage = ({ data }) => {
+      sign();
+      void htmx.swap({ text: data, swap: 'none', target: wire, sourceElement: wire });
+    };
+    source.onerror = async () => {
+      source.close();
+      if (stream !== source) return;
+      // an event stream does not tell why it was refused
+      const { status } = await fetch(address('/events'), { method: 'HEAD' }).catch(() => ({}));
+      if (stream !== source || isRefused(status)) return;
+      lost();
+      setTimeout(() => stream === source && connect(), 1000 * (failures + 1));
+    };
+  }
+
+  /** Not signed in, or not allowed: ends it. */
+  function isRefused(status) {
+    if (status === 401) end(line.dataset.signedOut);
+    else if (status === 403 || status === 404) end(line.dataset.refused);
+    return ended;
   }
 
   function sign() {
@@ -115,13 +144,6 @@ safego.behaviour('live', (live) => {
     if (!line.hidden) line.textContent = safego.fill(line.dataset.lost, { seconds: safego.number(seconds) });
   }
 
-  /** hx-sse comes back by itself from a stream that broke, not from a request that never became one. */
-  function retryStream() {
-    if (mean !== 'sse') return;
-    lost();
-    setTimeout(connect, 1000 * (failures + 1));
-  }
-
   function onClose({ detail }) {
     if (detail.reason === 'removed' || detail.reason === 'cleanup') return;
     if (detail.code === 4401) return end(line.dataset.signedOut);
@@ -135,26 +157,13 @@ safego.behaviour('live', (live) => {
   live.addEventListener('htmx:ws:after:message:incoming', ({ detail }) => {
     detail.connection.url = socketAddress();
   });
-  live.addEventListener('htmx:sse:before:message', sign);
-  live.addEventListener('htmx:sse:after:connection', sign);
-  live.addEventListener('htmx:sse:error', ({ detail }) =>
-    detail.status === 401 ? end(line.dataset.signedOut) : lost(),
-  );
-  live.addEventListener('htmx:sse:close', onClose);
-  // What a refused stream says is no news for the reader.
+  // What a refused poll says is no news for the reader.
   live.addEventListener('htmx:before:swap', (event) => {
     if (event.detail.ctx.response?.status >= 400) event.preventDefault();
   });
-  // A stream that answers 401, or anything but a stream, is an ordinary response.
   live.addEventListener('htmx:after:request', ({ detail }) => {
-    const status = detail.ctx.response.status;
-    if (status === 401) end(line.dataset.signedOut);
-    else if (status === 403 || status === 404) end(line.dataset.refused);
-    else if (mean === 'poll' && status < 400) sign();
-    else retryStream();
-  });
-  live.addEventListener('htmx:error', () => {
-    retryStream();
+    const { status } = detail.ctx.response;
+    if (!isRefused(status) && mean === 'poll' && status < 400) sign();
   });
 
   function onCursor({ detail }) {
@@ -200,6 +209,10 @@ safego.behaviour('live', (live) => {
   function onVisible() {
     lastSign = Date.now();
     if (!document.hidden) lostSince = 0;
+    // hx-ws rests by itself in a hidden tab
+    if (mean !== 'sse' || ended || live.dataset.pauses !== 'true') return;
+    if (document.hidden) unplug();
+    else if (!stream) connect();
   }
   document.addEventListener('live:cursor', onCursor);
   document.addEventListener('live:subscribed', onSubscribed);

@@ -45,12 +45,11 @@ export interface AssetsOptions {
 /** The side of pages that need no more than what all share. */
 export const SHARED = 'shared';
 
-/** htmx and the extensions that every page uses; one that decides where messages go comes from public/js. */
-const HTMX_SCRIPTS = [
-  'htmx.org/dist/htmx.min.js',
-  'htmx.org/dist/ext/hx-ws.min.js',
-  'htmx.org/dist/ext/hx-sse.min.js',
-] as const;
+/**
+ * htmx and its socket. What decides where messages go comes from public/js, and so does the event stream: browsers have it,
+ * and hx-sse is a tenth of the script.
+ */
+const HTMX_SCRIPTS = ['htmx.org/dist/htmx.min.js', 'htmx.org/dist/ext/hx-ws.min.js'] as const;
 
 const TYPES: Readonly<Record<string, string>> = {
   '.css': 'text/css; charset=utf-8',
