@@ -2,8 +2,11 @@ import { z } from 'zod';
 
 /** Parts that several schemas of the JSON API share. */
 
-/** An id of ours, or one that a client made: 8-4-4-4-12 hex digits, whatever the version. */
-export const Uuid = z.guid('uuid');
+/** An id that a client made: 8-4-4-4-12 hex digits, whatever the version, as it was written. */
+export const ClientId = z.guid('uuid');
+
+/** An id of ours: small letters come out, because rooms, locks and caches are found by its text. */
+export const Uuid = ClientId.toLowerCase();
 
 /** Path with one conversation. */
 export const ConversationPath = z.strictObject({ id: Uuid });

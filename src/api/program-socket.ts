@@ -79,7 +79,7 @@ function openProgramSocket(deps: SocketDeps, connection: SocketConnection): (tex
       const person = identity.isFollowing() ? personOf(connection) : await freshSender();
       const tenant = { id: person.tenantId, slug: person.tenantSlug };
       const { message, marks } = await postMessage({ tenant, actor: person }, messaging, {
-        conversationId: conversationId.toLowerCase(),
+        conversationId,
         clientId,
         body,
         replyToId,
@@ -130,7 +130,7 @@ function openProgramSocket(deps: SocketDeps, connection: SocketConnection): (tex
     const at = await upward.read(person, conversationId, seq);
     if (ref === undefined) return;
     const participant = participantView(audienceOf(person), person);
-    const room = `conversation_${conversationId.toLowerCase()}`;
+    const room = `conversation_${conversationId}`;
     sendText(connection, frameText({ type: 'message:read', ref, room, participant, seq: at }));
   }
 
@@ -139,7 +139,7 @@ function openProgramSocket(deps: SocketDeps, connection: SocketConnection): (tex
     await upward.typing(person, conversationId, isTyping);
     if (ref === undefined) return;
     const participant = participantView(audienceOf(person), person);
-    const room = `conversation_${conversationId.toLowerCase()}`;
+    const room = `conversation_${conversationId}`;
     sendText(connection, frameText({ type: 'typing', ref, room, participant, isTyping }));
   }
 

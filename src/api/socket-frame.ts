@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { Uuid } from './fields.schema.ts';
+import { ClientId, Uuid } from './fields.schema.ts';
 
 /** Frames of `support.v1.json` as programs send them. Unknown fields are refused: nobody may believe that they count. */
 
@@ -16,7 +16,7 @@ const UnsubscribeFrame = z.strictObject({ type: z.literal('unsubscribe'), room: 
 const SendFrame = z.strictObject({
   type: z.literal('message:send'),
   conversationId: Uuid,
-  clientId: Uuid,
+  clientId: ClientId,
   body: z.string(),
   replyToId: Uuid.nullish(),
   takeOver: z.boolean().optional(),
@@ -64,7 +64,7 @@ export function readFrame(
     return { bad: { code: 'not_parseable', message: 'This is not JSON.' } };
   }
   // the way of every message: what this check takes, the schema takes too (shown by a test)
-  if (isPlainSend(value)) return { frame: value };
+  if (isPlainSend(value)) return { frame: { ...value, conversationId: value.conversationId.toLowerCase() } };
   const parsed = UpFrame.safeParse(value);
   return parsed.success ? { frame: parsed.data } : { bad: badFrame(value, parsed.error) };
 }
@@ -92,7 +92,7 @@ export function isPlainSend(value: unknown): value is SendFrame {
 function badFrame(value: unknown, error: z.ZodError): BadFrame {
   const given = typeof value === 'object' && value !== null && !Array.isArray(value) ? value : {};
   const ref = 'ref' in given ? Ref.safeParse(given.ref) : undefined;
-  const clientId = 'clientId' in given ? Uuid.safeParse(given.clientId) : undefined;
+  const clientId = 'clientId' in given ? ClientId.safeParse(given.clientId) : undefined;
   const isUnknown = error.issues.some(
     ({ code, path }) => path[0] === 'type' || (!path.length && code === 'invalid_type'),
   );

@@ -34,10 +34,9 @@ export function createUpward({ live, messaging }: Pick<SocketDeps, 'live' | 'mes
 
   return {
     async typing(person, conversationId, isTyping) {
-      await live.typing(person, conversationId.toLowerCase(), isTyping);
+      await live.typing(person, conversationId, isTyping);
     },
-    read(person, id, seq) {
-      const conversationId = id.toLowerCase();
+    read(person, conversationId, seq) {
       const state = moving.get(conversationId);
       if (!state) return start(person, conversationId, seq);
       state.wanted = Math.max(state.wanted, seq);

@@ -18,12 +18,18 @@ export function validate<T>(schema: z.ZodType<T>, value: unknown): T {
   throw new Invalid(Object.fromEntries(parsed.error.issues.map((issue) => [fieldName(issue.path), fieldCode(issue)])));
 }
 
-/** Path parameters: of the wrong shape is the same as not there. */
-export function validateParams<T>(schema: z.ZodType<T>, value: unknown): T {
-  const parsed = schema.safeParse(value);
+/**
+ * Path parameters: of the wrong shape is the same as not there. Ids come out in small letters, because PostgreSQL takes
+ * them in either case, but rooms, locks and caches are found by their text.
+ */
+export function validateParams<T>(schema: z.ZodType<T>, given: Readonly<Record<string, string>>): T {
+  const values = Object.entries(given).map(([name, value]) => [name, UUID.test(value) ? value.toLowerCase() : value]);
+  const parsed = schema.safeParse(Object.fromEntries(values));
   if (parsed.success) return parsed.data;
   throw new NotFound();
 }
+
+const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
 
 /** Keys of an object schema that hold arrays, which may come several times in a query or a form. */
 export function repeatableKeys(schema: z.ZodType | undefined): ReadonlySet<string> {
