@@ -72,3 +72,16 @@ it('beats for the page to see, notices within two beats who is gone, and asks wi
   expect(await Promise.race([alive.closed, sleep(3_500)])).toBe(4401);
   await node.stop();
 });
+
+it('asks once more when a socket opens: who was signed out during the handshake is cut before the first beat', async () => {
+  const node = await beatingServer();
+  const before = knock(node, '/ws');
+  await once(before.ws, 'open');
+  expect(await Promise.race([before.closed, sleep(1_000)])).toBeUndefined();
+  // the handshake still finds a person, and nobody tells of the change afterwards
+  node.signOut();
+  const late = knock(node, '/ws');
+  await once(late.ws, 'open');
+  expect(await Promise.race([late.closed, sleep(1_000)])).toBe(4401);
+  await node.stop();
+});

@@ -130,6 +130,17 @@ describe('the handshake', () => {
     await Promise.all([...sockets, ...back, again].map((socket) => socket.close()));
   });
 
+  it('bounds them also when they come all at once', async () => {
+    const customer = await home.signIn('ayesha');
+    const crowd = Array.from({ length: 40 }, () =>
+      knock(node, '/ws', { headers: customer.bearer }, ['support.v1.json']),
+    );
+    const outcomes = await Promise.all(crowd.map((socket) => outcomeOf(socket)));
+    expect(outcomes.filter((outcome) => outcome === 0)).toHaveLength(10);
+    expect(outcomes.filter((outcome) => outcome === 429)).toHaveLength(30);
+    for (const socket of crowd) socket.ws.terminate();
+  });
+
   it('takes few sockets at once that say nothing of who they are', async () => {
     const crowd = Array.from({ length: 40 }, () => {
       const socket = knock(node, '/ws', { headers: { origin: node.base } });

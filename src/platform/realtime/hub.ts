@@ -164,13 +164,17 @@ export class Hub {
     await Promise.all(connections.map((connection) => connection.probe?.()));
   }
 
-  /** A connection is open from here on; `detach` must follow when it closes. */
+  /**
+   * A connection is open from here on; `detach` must follow when it closes. Who is behind it is asked once more: a
+   * change of access between the first look and this moment was told to nobody here.
+   */
   attach(connection: Connection): void {
     this.#connections.set(connection, new Map());
     const key = personKey(connection.actor.tenantId, connection.actor.id);
     const others = this.#people.get(key);
     if (others) others.add(connection);
     else this.#people.set(key, new Set([connection]));
+    void this.recheck(connection);
   }
 
   /** The connection is gone; safe to call twice. */

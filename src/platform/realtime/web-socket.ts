@@ -138,7 +138,11 @@ export function serveWebSockets(deps: WebSocketDeps): { close(): void } {
     const dialect = dialectOf(request);
     if (socket.destroyed || !dialect) return;
     if (hub.isDraining) return refuse(socket, 503);
-    if (visitor && limits && !(await hasRoomFor(visitor))) return refuse(socket, 429);
+    if (visitor && limits) {
+      await makeRoomFor(visitor);
+      // asked again without a wait before this one counts, or many that come at once would all find room
+      if (isCrowded(visitor)) return refuse(socket, 429);
+    }
     if (socket.destroyed) return;
     await new Promise<void>((done) => {
       // ws answers a malformed handshake itself, without calling back
@@ -158,10 +162,12 @@ export function serveWebSockets(deps: WebSocketDeps): { close(): void } {
   }
 
   /** Who comes back after a broken line may still be counted with the sockets that broke: those are asked first. */
-  async function hasRoomFor({ actor: { tenantId, id }, maxConnections }: Visitor): Promise<boolean> {
-    if (hub.connectionsOf(tenantId, id) < maxConnections) return true;
-    await hub.probe(tenantId, id);
-    return hub.connectionsOf(tenantId, id) < maxConnections;
+  async function makeRoomFor(visitor: Visitor): Promise<void> {
+    if (isCrowded(visitor)) await hub.probe(visitor.actor.tenantId, visitor.actor.id);
+  }
+
+  function isCrowded({ actor: { tenantId, id }, maxConnections }: Visitor): boolean {
+    return hub.connectionsOf(tenantId, id) >= maxConnections;
   }
 
   function open(ws: WebSocket, socket: Duplex, request: IncomingMessage, visitor: Visitor, dialect: Dialect): void {
