@@ -28,7 +28,8 @@ const LINGER_BYTES = 64 * 1024 * 1024;
 const LINGER_MS = 5_000;
 
 /**
- * Reads `multipart/form-data` (RFC 7578) part by part; `take` gets each file while it arrives and must read its stream.
+ * Reads `multipart/form-data` (RFC 7578) part by part, by busboy: unlike formidable (koa-body's parser) it hands out the
+ * stream and writes nothing itself, so a file is looked at before a byte of it is on the disk. `take` gets each file while it arrives and must read its stream.
  * To be called when it is known who sends and that they may. What `take` throws ends the reading and is thrown again.
  * @returns the fields, and what `take` gave, in order; also of files that were taken before something failed, `onFailure`
  *   is told what they gave, so that nothing stays behind.
