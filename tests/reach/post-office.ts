@@ -19,6 +19,12 @@ export interface PostOffice {
   answered(handle: Handle, answers: readonly string[], isStillThere?: boolean): Promise<Answered>;
   /** The mails to an address, once there are so many. */
   mailsTo(address: string, count?: number): Promise<TakenMail[]>;
+  /** The same with two answers. */
+  somebody(handle?: Handle): Promise<Answered>;
+  /** The mail that is owed about a conversation, of which there is one at most. */
+  mailOf(about: Answered): Promise<OwedMail | undefined>;
+  /** The same once it was sent, or need not be. */
+  settled(about: Answered): Promise<OwedMail>;
   /** Lets time pass for a conversation. */
   goQuiet(conversationId: string, minutes?: number): Promise<void>;
   startWorker(sendMs?: number): Promise<Worker>;
@@ -31,6 +37,11 @@ export interface Answered {
   readonly conversationId: string;
   answer(text: string): Promise<void>;
   read(): Promise<void>;
+}
+
+interface OwedMail {
+  readonly id: string;
+  readonly state: string;
 }
 
 export interface Worker {
@@ -77,6 +88,20 @@ export async function openPostOffice(): Promise<PostOffice> {
         const mails = smtp.to(address);
         return mails.length >= count ? mails : null;
       });
+    },
+    somebody: (handle: Handle = 'rahim') => office.answered(handle, ['An answer.', 'And another one.']),
+    async mailOf(about: Answered): Promise<OwedMail | undefined> {
+      const { rows } = await admin.query('select id, state from answer_mails where conversation_id = $1', [
+        about.conversationId,
+      ]);
+      if (rows.length > 1) throw new Error('one mail is owed, not more');
+      return rows[0];
+    },
+    settled(about: Answered): Promise<OwedMail> {
+      return eventually(async () => {
+        const mail = await office.mailOf(about);
+        return mail && mail.state !== 'owed' ? mail : null;
+      }, 25_000);
     },
     async goQuiet(conversationId: string, minutes = 15): Promise<void> {
       await admin.query(
