@@ -1,15 +1,18 @@
 import { destination, type Logger, pino } from 'pino';
 import type { LogLevel } from '../config/index.ts';
+import { loggedFault } from '../http/index.ts';
 
 /**
  * The program's log: JSON lines on stderr, so that stdout stays for what was asked for (the ready line, a task's
- * answer). Credentials are struck out wherever a request or an error carries them.
+ * answer). Credentials are struck out wherever a request or an error carries them, and of an error (`err`) no more is
+ * written than `loggedFault` lets through: PostgreSQL quotes whole rows in what it says of a refused one.
  */
 export function openLog(level: LogLevel): Logger {
   return pino(
     {
       level,
       base: { pid: process.pid },
+      serializers: { err: loggedFault },
       redact: {
         paths: ['authorization', 'cookie', 'password', 'token', 'secret'].flatMap((name) => [
           name,
