@@ -9,7 +9,7 @@ type Weekday = (typeof WEEKDAYS)[number];
 export const STRETCHES = [1, 2, 3, 4] as const;
 
 /** Settings that are whole numbers, in form and settings under the same name. */
-export const NUMBERS = [
+const NUMBERS = [
   'agentLimit',
   'autoCloseAfterHours',
   'reopenWithinHours',
