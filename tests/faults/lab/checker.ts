@@ -74,7 +74,8 @@ function indexFinal(final: readonly FinalMessage[], say: Say): Truth {
     byClientId.set(key, [...(byClientId.get(key) ?? []), message]);
   }
   for (const [conversation, log] of logs) {
-    const last = Math.max(...log.keys(), ...[...log.values()].map((one) => one.lastSeq));
+    let last = 0;
+    for (const { seq, lastSeq } of log.values()) last = Math.max(last, seq, lastSeq);
     const missing = Array.from({ length: last }, (_, at) => at + 1).filter((seq) => !log.has(seq));
     if (missing.length > 0) say('gap', `${conversation} has no ${few(missing)} of ${last}`);
   }
