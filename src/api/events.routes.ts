@@ -30,9 +30,10 @@ export function eventRoutes({ hub, identity, config }: EventDeps): Route[] {
         if (hub.isDraining) throw new Unavailable(1);
         const { actor } = scope;
         const guest = visitor(identity, actor, credential(identity, ctx.req.headers)?.token, reader.language);
-        if (config.limits && hub.connectionsOf(actor.tenantId, actor.id) >= guest.maxConnections) throw new TooMany(5);
         const asked = askedRooms(ctx.querystring, hub.epoch);
         for (const { room } of asked) if (!(await hub.mayHear(actor, room))) throw new Forbidden();
+        // after the last wait: or many that come at once would all find room
+        if (config.limits && hub.connectionsOf(actor.tenantId, actor.id) >= guest.maxConnections) throw new TooMany(5);
         const lastEventId = ctx.req.headers['last-event-id'];
         const rooms = resumedRooms(asked, typeof lastEventId === 'string' ? lastEventId : undefined, hub.epoch);
         return eventStream((stream) =>

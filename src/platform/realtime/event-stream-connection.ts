@@ -22,7 +22,8 @@ export function askedRooms(query: string, epoch: string): AskedRoom[] {
   const asked: { room: string; after: Cursor | null }[] = [];
   for (const [key, value] of new URLSearchParams(query)) {
     const last = asked[asked.length - 1];
-    if (key === 'room' && asked.length < MAX_ROOMS_OF_PAGE) asked.push({ room: value, after: null });
+    if (key === 'room' && asked.length === MAX_ROOMS_OF_PAGE) break;
+    if (key === 'room') asked.push({ room: value, after: null });
     else if (key === 'after' && last && !last.after) last.after = parseCursor(value, epoch);
   }
   return asked;
