@@ -200,7 +200,7 @@ test('everything works without JavaScript', async () => {
   await page.getByRole('button', { name: 'Assign to me' }).click();
   await page.locator('#conversation-state').getByText('With you').waitFor();
   await page.locator('#body').fill('We look into it');
-  await page.getByRole('button', { name: 'Send' }).click();
+  await page.getByRole('button', { name: 'Send', exact: true }).click();
   await page.locator('#messages').getByText('We look into it').waitFor();
   await page.getByRole('button', { name: 'Close conversation' }).click();
   await page.getByText('This conversation is closed.').waitFor();
@@ -216,11 +216,11 @@ test('a colleague’s conversation is asked for before it is answered', async ()
   const { page, complaints } = await visit(browser, app, other, 'agent-2');
   await page.goto(`/admin/support-chat/${id}`);
   await page.locator('#body').fill('I will do it');
-  await page.getByRole('button', { name: 'Send' }).click();
+  await page.getByRole('button', { name: 'Send', exact: true }).click();
   // not sent: the question stands open
   expect(await page.locator('#body').inputValue()).toBe('I will do it');
   await page.getByLabel(/Nusrat Jahan holds this conversation/).check();
-  await page.getByRole('button', { name: 'Send' }).click();
+  await page.getByRole('button', { name: 'Send', exact: true }).click();
   await page.locator('#messages').getByText('I will do it').waitFor();
   await page.locator('#conversation-state').getByText('With you').waitFor();
   await expect.poll(() => page.locator('.take-over').count()).toBe(0);

@@ -166,7 +166,7 @@ test('editing, deleting and replying work without JavaScript', async () => {
   await page.locator('#m1 .line-link').click();
   await page.getByRole('link', { name: 'Reply' }).click();
   await page.locator('#body').fill('We look into it');
-  await page.getByRole('button', { name: 'Send' }).click();
+  await page.getByRole('button', { name: 'Send', exact: true }).click();
   await page.locator('.quote').waitFor();
   await page.locator('#m3 .line-link').click();
   await page.getByRole('link', { name: 'Edit' }).click();

@@ -23,12 +23,25 @@ test('what was said finds its conversation: words in any order, the last one as 
     expect(found.status, q).toBe(200);
     return found.items.map((one: { id: string }) => one.id);
   };
-  for (const q of ['bonus', 'BONUS', 'november bonus', 'not paid', 'bon', '4711', 'আমার টাকা', 'টাকা', 'paid, order!']) {
+  for (const q of ['bonus', 'BONUS', 'november bonus', 'not paid', 'novem', '4711', 'আমার টাকা', 'টাকা', 'paid, order!']) {
     expect(await find(q), q).toEqual([id]);
   }
   expect(await find('food')).toEqual([other]);
   // the last word is a beginning; another one is whole; nothing is found by an inner part or by mere signs
-  for (const q of ['bon november', 'onus', '!!!', "' or 1=1 --", 'bonus food', '\\', '%%%', '___', ':*', '(((', '"']) {
+  for (const q of [
+    'bon november',
+    'bon',
+    'onus',
+    '!!!',
+    "' or 1=1 --",
+    'bonus food',
+    '\\',
+    '%%%',
+    '___',
+    ':*',
+    '(((',
+    '"',
+  ]) {
     expect(await find(q), q).toEqual([]);
   }
   // beside names, which are found as before, and with filters

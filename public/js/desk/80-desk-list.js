@@ -46,7 +46,10 @@
       url.searchParams.set('ids', ids.join(','));
       if (newest) url.searchParams.set('newest', '1');
       newest = false;
+      // what comes by itself is no reason to dim what is being read
+      pane.dataset.quiet = '';
       await htmx.ajax('GET', url.pathname + url.search, { source: pane, target: pane, swap: 'none' }).catch(() => {});
+      delete pane.dataset.quiet;
       asking = false;
       if (stale.size) timer ??= setTimeout(ask, gatherMs);
     }

@@ -33,7 +33,6 @@
       found = null;
       asked = '';
       field.removeAttribute('aria-activedescendant');
-      field.setAttribute('aria-expanded', 'false');
       const box = list();
       if (box) box.hidden = true;
     }
@@ -52,7 +51,6 @@
       const box = list();
       if (!box) return;
       box.hidden = !found || !options().length;
-      field.setAttribute('aria-expanded', String(!box.hidden));
       if (!box.hidden && chosen() < 0) choose(0);
     }
 
@@ -93,9 +91,7 @@
       }, 150);
     }
 
-    field.setAttribute('aria-expanded', 'false');
     field.setAttribute('aria-autocomplete', 'list');
-    field.setAttribute('role', 'combobox');
     field.setAttribute('aria-haspopup', 'listbox');
     field.addEventListener('input', onInput);
     // before the composer's own keys

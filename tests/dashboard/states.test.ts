@@ -1,0 +1,170 @@
+import { request } from 'node:http';
+import { AxeBuilder } from '@axe-core/playwright';
+import type { Browser, Page } from 'playwright-core';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { call, page as pageSocket } from '../live/live-app.ts';
+import { launchBrowser } from '../support/browser.ts';
+import type { TestTenant } from '../support/people.ts';
+import { type RunningApp, startApp } from '../support/running-app.ts';
+import { postForm, userWrites, visit } from './desk-browser.ts';
+
+let app: RunningApp;
+let browser: Browser;
+let tenant: TestTenant;
+
+beforeAll(async () => {
+  [app, browser] = await Promise.all([startApp(), launchBrowser()]);
+  tenant = await app.newTenant();
+});
+afterAll(async () => {
+  await browser?.close();
+  await app?.stop();
+});
+
+async function axe(page: Page, what: string): Promise<void> {
+  const { violations } = await new AxeBuilder({ page }).analyze();
+  const found = violations.map((one) => `${one.id}: ${one.nodes.map((node) => node.html.slice(0, 160)).join(' | ')}`);
+  expect(found, what).toEqual([]);
+  expect(await page.evaluate('document.documentElement.scrollWidth <= innerWidth'), what).toBe(true);
+}
+
+test('axe finds nothing in any state of writing, light and dark, in both languages', { timeout: 90_000 }, async () => {
+  const id = await userWrites(app, tenant, 'rahim', 'Where is my bonus?');
+  await postForm(app, tenant, 'lead', '/admin/saved-replies', {
+    title: 'Hello',
+    shortcut: 'hello',
+    body: 'Hi {{customer}}',
+  });
+  await postForm(app, tenant, 'lead', `/admin/support-chat/${id}/messages`, {
+    body: 'Look',
+    clientId: crypto.randomUUID(),
+  });
+  await postForm(app, tenant, 'lead', `/admin/support-chat/${id}/notes`, { body: 'Ask @Farhana Rahman' });
+  for (const [language, dark, width] of [
+    ['en', false, 1280],
+    ['bn', true, 360],
+  ] as const) {
+    const { page, context } = await visit(browser, app, tenant, 'lead', { language, dark, width, height: 700 });
+    await page.goto(`/admin/support-chat/${id}`);
+    await page.locator('#body').fill('/');
+    await page.locator('#replies [role="option"]').waitFor();
+    await axe(page, `${language} replies`);
+    await page.locator('#body').fill('');
+    await page.locator('#m3 .line-link').click();
+    await page.locator('#tools .button').first().waitFor();
+    await axe(page, `${language} tools`);
+    await page.locator('#tools a[href*="edit="]').click();
+    await page.locator('#edit-body').waitFor();
+    await axe(page, `${language} edit`);
+    await page.keyboard.press('Escape');
+    await page.locator('#m1 .line-link').click();
+    await page.locator('#tools a[href*="reply="]').click();
+    await page.locator('.replying').waitFor();
+    await axe(page, `${language} reply`);
+    await page.locator('#compose-note').check({ force: true });
+    await page.locator('#note').fill('@');
+    await page.locator('#names [role="option"]').first().waitFor();
+    await axe(page, `${language} note`);
+    await page.keyboard.press('Escape');
+    await page.keyboard.press('Control+k');
+    await page.locator('#palette [role="option"]').first().waitFor();
+    await axe(page, `${language} palette`);
+    await page.goto('/admin/saved-replies');
+    await axe(page, `${language} saved replies`);
+    await page.locator('.rows .row').click();
+    await page.locator('#f-shortcut').fill('no word');
+    await page.locator('button.primary').last().click();
+    await page.locator('.field-error').waitFor();
+    await axe(page, `${language} saved reply`);
+    await context.close();
+  }
+});
+
+test('every state says what it is and what to do: empty, nothing found, not allowed, not there', async () => {
+  const other = await app.newTenant();
+  const { page } = await visit(browser, app, other, 'agent');
+  await page.goto('/admin/support-chat');
+  await page.getByText('No conversations yet').waitFor();
+  await page.goto('/admin/support-chat?mentions=me');
+  await page.getByText('Nothing matches').waitFor();
+  await page.getByRole('link', { name: 'Clear filters' }).click();
+  await page.getByText('No conversations yet').waitFor();
+  expect((await page.goto(`/admin/support-chat/${crypto.randomUUID()}`))?.status()).toBe(404);
+  await axe(page, 'not there');
+  expect((await page.goto('/admin/saved-replies'))?.status()).toBe(403);
+  await page.getByText('Your role does not include this').waitFor();
+  const driver = await visit(browser, app, other, 'rahim');
+  expect((await driver.page.goto('/admin/support-chat'))?.status()).toBe(403);
+});
+
+test('a lost connection says for how long, and what came meanwhile is there when it is back', async () => {
+  const second = await startApp();
+  try {
+    const id = await userWrites(app, tenant, 'ayesha', 'My food is cold');
+    const { page } = await visit(browser, second, tenant, 'agent');
+    await page.goto(`/admin/support-chat/${id}`);
+    await page.locator('#composer').waitFor();
+    await page.context().setOffline(true);
+    await page.evaluate(
+      `for (const socket of [document.querySelector('#live > div')._htmx?.ws?.connection?.socket]) socket?.close()`,
+    );
+    await page.locator('#connection', { hasText: /Connection lost, \d+ s/ }).waitFor({ timeout: 15_000 });
+    await axe(page, 'connection lost');
+    await userWrites(app, tenant, 'ayesha', 'Are you there?');
+    const agent = await tenant.signIn('lead');
+    await call(app, agent, 'POST', `/api/admin/support/conversations/${id}/notes`, { body: 'she is waiting' });
+    await page.context().setOffline(false);
+    await page.locator('#messages').getByText('Are you there?').waitFor({ timeout: 20_000 });
+    await page.locator('#messages .note', { hasText: 'she is waiting' }).waitFor();
+    await page.locator('#connection').waitFor({ state: 'hidden' });
+  } finally {
+    await second.stop();
+  }
+});
+
+test('print shows the conversation: no list, no field, and no note, which is nobody else’s', async () => {
+  const id = await userWrites(app, tenant, 'kacchi-house', 'The tablet is silent');
+  await postForm(app, tenant, 'lead', `/admin/support-chat/${id}/notes`, { body: 'known problem' });
+  const { page } = await visit(browser, app, tenant, 'agent');
+  await page.goto(`/admin/support-chat/${id}`);
+  await page.locator('#messages .note').waitFor();
+  await page.emulateMedia({ media: 'print' });
+  expect(await page.locator('#messages').getByText('The tablet is silent').isVisible()).toBe(true);
+  for (const hidden of ['#list', '.dock', '.desk-bar', '#messages .note', '#notes-region', '#looking']) {
+    expect(await page.locator(hidden).first().isVisible(), hidden).toBe(false);
+  }
+});
+
+/** Bytes of the answer as they go over the wire. */
+function weigh(path: string, headers: Record<string, string>): Promise<{ bytes: number; text: Buffer }> {
+  return new Promise((done, fail) => {
+    request(app.base + path, { headers: { ...headers, 'accept-encoding': 'br' } }, (answer) => {
+      const parts: Buffer[] = [];
+      answer.on('data', (part: Buffer) => parts.push(part));
+      answer.on('end', () => done({ bytes: Buffer.concat(parts).length, text: Buffer.concat(parts) }));
+    })
+      .on('error', fail)
+      .end();
+  });
+}
+
+test('the desk’s first page weighs at most 60 KB, a live message at most 1 KB', async () => {
+  const id = await userWrites(app, tenant, 'driver-2', 'Airport fares are wrong');
+  const { cookie } = await tenant.signIn('agent', 'browser');
+  const html = await (await fetch(`${app.base}/admin/support-chat`, { headers: cookie })).text();
+  const assets = [...html.matchAll(/(?:href|src)="(\/(?:assets\/)?[\w./-]+\.(?:css|js|svg|webmanifest))"/g)].map(
+    (one) => one[1] ?? '',
+  );
+  expect(assets.length).toBeGreaterThanOrEqual(3);
+  const weights = await Promise.all(['/admin/support-chat', ...new Set(assets)].map((path) => weigh(path, cookie)));
+  const total = weights.reduce((sum, one) => sum + one.bytes, 0);
+  process.stdout.write(`weight: the desk's first page ${total} bytes\n`);
+  expect(total).toBeLessThanOrEqual(60 * 1024);
+
+  const socket = await pageSocket(app, await tenant.signIn('agent', 'browser'), `room=conversation_${id}&after=`);
+  await socket.next((frame) => String(frame).includes('hx-subscribed'));
+  await userWrites(app, tenant, 'driver-2', 'Are you there? I have been waiting since Monday.');
+  const frame = await socket.next((one) => String(one).includes('hx-upsert'));
+  expect(Buffer.byteLength(String(frame))).toBeLessThanOrEqual(1024);
+  await socket.close();
+});
