@@ -150,6 +150,9 @@ describe('the privacy page', () => {
         expect((await browser.post(`${PRIVACY}/persons/${id}/${what}`, {})).status).toBe(403);
     }
     expect((await owner.get(PRIVACY)).status).toBe(200);
+    const profile = `/admin/drivers/${id}`;
+    expect((await owner.get(profile)).html).toContain(`href="${PRIVACY}/persons/${id}"`);
+    expect((await (await plainBrowser(app, tenant, 'lead')).get(profile)).html).not.toContain(PRIVACY);
     for (const nobody of [newId(), tenant.people.agent.id]) {
       expect((await owner.get(`${PRIVACY}/persons/${nobody}`)).status).toBe(404);
       expect((await owner.post(`${PRIVACY}/persons/${nobody}/erase`, { confirm: 'agent' })).status).toBe(404);
