@@ -40,17 +40,6 @@ export async function readLog(
   return { items: backwards ? page.reverse() : page, hasMore: found.length > size };
 }
 
-/** Changes after a version in order of version, one row a message: what catching up reads (D4, D5). At most `limit`. */
-export async function changesAfter(
-  scope: Scope,
-  conversationId: string,
-  version: number,
-  limit: number,
-): Promise<StoredMessage[]> {
-  const found = await rows(scope, statement(scope, conversationId, { changedAfter: version }, limit));
-  return found.map(stored);
-}
-
 /** One message by id, in a conversation that the caller was let into. */
 export async function readMessage(scope: Scope, conversationId: string, id: string): Promise<StoredMessage | null> {
   const [found] = await rows(
