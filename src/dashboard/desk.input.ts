@@ -7,6 +7,8 @@ function optional<T extends z.ZodType>(schema: T) {
 }
 
 const number = z.coerce.number().int().min(0).max(2_147_483_647);
+/** Place of a message: the first is 1. */
+const place = z.coerce.number().int().min(1).max(2_147_483_647);
 
 const filters = {
   status: optional(z.enum(['open', 'closed'])),
@@ -65,10 +67,10 @@ export const ReplyBody = z.strictObject({
 });
 
 /** Another text for one's own message. */
-export const EditBody = z.strictObject({ seq: number, body: z.string().max(20_000) });
+export const EditBody = z.strictObject({ seq: place, body: z.string().max(20_000) });
 
 /** One's own message that is to go. */
-export const DeleteBody = z.strictObject({ seq: number });
+export const DeleteBody = z.strictObject({ seq: place });
 
 /** A private note. */
 export const NoteBody = z.strictObject({ body: z.string().max(20_000), clientId: optional(z.uuid()) });
