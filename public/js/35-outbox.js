@@ -201,7 +201,8 @@
     if (isHere && !place) await htmx.swap(swap);
     await remove([entry.clientId]);
     safego.tell('outbox:sent', entry);
-    if (place && document.querySelector(`form[data-conversation="${entry.conversation}"]`)) location.assign(place);
+    // by address: the form may be gone already, because the live channel told of the new conversation first
+    if (place && new URL(entry.url, location.href).pathname === location.pathname) location.assign(place);
   }
 
   async function hold(entry, text) {

@@ -21,7 +21,7 @@ const kept = (page: Page) =>
   );
 
 async function keptPage(who: 'rahim' | 'driver-2' | 'ayesha', userType = 'driver') {
-  const window = await stage.open(who);
+  const window = await stage.open(who, { serviceWorkers: 'allow' });
   open.push(window.context);
   const path = await startConversation(window.page, stage.app.base, 'Hello', userType);
   await expect.poll(() => kept(window.page)).toContain(path);
@@ -142,7 +142,7 @@ describe('on the home screen', () => {
     expect(manifest.icons.map(({ sizes }) => sizes)).toEqual(expect.arrayContaining(['192x192', '512x512']));
     expect((await fetch(`${stage.app.base}/Driver%22/app.webmanifest`)).status).toBe(404);
 
-    const { page, context } = await stage.open('rahim');
+    const { page, context } = await stage.open('rahim', { serviceWorkers: 'allow' });
     open.push(context);
     await page.goto(`${stage.app.base}/driver`);
     const session = await context.newCDPSession(page);

@@ -24,6 +24,7 @@ async function talking(who: Handle, userType = 'driver'): Promise<Window & { pat
   open.push(window.context);
   const path = await startConversation(window.page, stage.app.base, 'Hello', userType);
   await ready(window.page);
+  await expect.poll(() => waiting(window.page).count()).toBe(0);
   return { ...window, path };
 }
 
@@ -73,8 +74,17 @@ describe('what is written without a line', () => {
   it('is shown as waiting, survives a reload and a closed tab, and goes out in order, once', async () => {
     const { page, context, path } = await talking('rahim');
     const before = (await stored('rahim', path)).length;
-    let isUp = false;
-    await context.route('**/messages', (route) => (isUp ? route.continue() : route.abort('internetdisconnected')));
+    // a tab that is closed lets go of what `route` holds, so the line is cut in the page
+    await context.addInitScript(() => {
+      const send = globalThis.fetch;
+      globalThis.fetch = (to, options) =>
+        options?.method === 'POST' && localStorage.getItem('down')
+          ? Promise.reject(new TypeError('no line'))
+          : send(to, options);
+    });
+    await page.reload();
+    await ready(page);
+    await page.evaluate(() => localStorage.setItem('down', '1'));
     for (const text of ['one', 'two', 'three']) await say(page, text);
     await page.getByText('Waiting for the connection.').first().waitFor();
     expect(await stored('rahim', path)).toHaveLength(before);
@@ -87,7 +97,7 @@ describe('what is written without a line', () => {
     const beside = await context.newPage();
     await beside.goto(stage.app.base + path);
     await expect.poll(() => waiting(beside).count()).toBe(3);
-    isUp = true;
+    await beside.evaluate(() => localStorage.removeItem('down'));
     const made = attempts(context);
     await next.goto(`${stage.app.base}/driver`);
     await expect.poll(async () => (await stored('rahim', path)).slice(before)).toEqual(['one', 'two', 'three']);

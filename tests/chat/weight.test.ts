@@ -30,7 +30,7 @@ describe('on a slow line', () => {
     const path = await startConversation(first.page, stage.app.base, 'Where is my bonus?');
     await first.context.close();
 
-    const { page, context } = await stage.open('rahim');
+    const { page, context } = await stage.open('rahim', { serviceWorkers: 'allow' });
     const asked: string[] = [];
     page.on('request', (request) => asked.push(new URL(request.url()).pathname));
     const weigh = async (work: () => Promise<unknown>) => {

@@ -35,7 +35,9 @@ export async function setStage(): Promise<Stage> {
     browser,
     tenant,
     async open(who, options) {
-      const context = await browser.newContext({ viewport: PHONE, locale: 'en-US', ...options });
+      // what passes a service worker cannot be stopped by `route`; those who test it let it in
+      const common = { viewport: PHONE, locale: 'en-US', serviceWorkers: 'block' } as const;
+      const context = await browser.newContext({ ...common, ...options });
       if (who) {
         const { token } = await tenant.signIn(who, 'browser');
         await context.addCookies([{ name: 'safego', value: token, url: app.base, httpOnly: true, sameSite: 'Lax' }]);
