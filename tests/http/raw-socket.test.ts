@@ -124,7 +124,9 @@ describe('the Host once the public address is known (T-TEN8)', () => {
     });
     const ask = async (host: string, more = '') =>
       (await talk(known.port, `GET /healthz HTTP/1.1\nHost: ${host}\nConnection: close\n${more}\n`)).statuses;
-    for (const host of ['support.example', 'SUPPORT.example', 'files.example']) expect(await ask(host)).toEqual([200]);
+    for (const host of ['support.example', 'SUPPORT.example']) expect(await ask(host)).toEqual([200]);
+    // the files' own origin is ours, and serves nothing but files
+    for (const host of ['files.example', 'FILES.example']) expect(await ask(host)).toEqual([404]);
     const foreign = [
       'evil.example',
       'localhost',
