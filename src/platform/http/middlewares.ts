@@ -73,7 +73,8 @@ export function refuseStrangeHosts(publicUrl: URL | undefined, filesUrl: URL | u
   return function refusingHosts(ctx, next) {
     check(ctx.req);
     // on the files' own origin there is nothing but files: no page that a file could be mistaken for
-    if (filesUrl && ctx.req.headers.host?.toLowerCase() === filesUrl.host && !ctx.path.startsWith('/files/')) throw new NotFound();
+    if (filesUrl && ctx.req.headers.host?.toLowerCase() === filesUrl.host && !ctx.path.startsWith('/files/'))
+      throw new NotFound();
     return next();
   };
 }
