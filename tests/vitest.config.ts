@@ -9,6 +9,8 @@ export default defineConfig({
     globalSetup: ['tests/support/global-database.ts'],
     reporters: ['default', './tests/support/closing-line.ts'],
     pool: 'forks',
+    // two cores would give one worker, which waits most of the time
+    maxWorkers: 2,
     testTimeout: 30_000,
     // the machine may be busy; what is there at once is found at once
     expect: { poll: { timeout: 8_000 } },

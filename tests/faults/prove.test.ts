@@ -58,6 +58,7 @@ const HARMLESS = [
   'rewrite',
   'failpoints',
   'quick-beat',
+  'with-parent',
   'wild-hints',
   'clock-off',
   'two-winners',
