@@ -119,8 +119,6 @@ export class Migration20261121000004_messaging extends Migration {
     this.addSql(
       `select own_by_definer('append_messages(uuid[],uuid[],uuid[],text[],uuid[],integer[],uuid[],text[],text[],text[],text[],uuid[],uuid[],text[],integer[],integer[],boolean)')`,
     );
-    this.addSql(CONVERSATION_HEADS);
-    this.addSql(`select own_by_definer('conversation_heads(uuid[],uuid[])')`);
   }
 }
 
@@ -280,13 +278,3 @@ begin
   left join fresh t on f.verdict = 'new' and f.twin_no > 1 and t.id = f.twin_id
   order by f.ord;
 end $$`;
-
-/** Versions of many conversations at once, for the sweep that finds lost hints; each id with the tenant it must be in. */
-const CONVERSATION_HEADS = `
-create function conversation_heads(p_tenants uuid[], p_ids uuid[])
-returns table (id uuid, version integer)
-language sql stable set enable_seqscan = off as $$
-  select c.id, c.version from unnest(p_tenants, p_ids) as asked (tenant_id, id)
-  cross join lateral (
-    select c.id, c.version from conversations c where c.id = asked.id and c.tenant_id = asked.tenant_id limit 1) c
-$$`;
