@@ -56,6 +56,8 @@ export interface VirtualClient {
   readonly isClosed: boolean;
   /** Messages without an answer. */
   readonly waiting: number;
+  /** Messages that were written to the line that leads to a port and not answered. */
+  onTheWay(port: number): number;
   readonly isConnected: boolean;
   /** True while every room is subscribed. */
   readonly isSubscribed: boolean;
@@ -124,6 +126,7 @@ export function openClient(options: ClientOptions): VirtualClient {
   let endedWith: number | null = null;
   let failures = 0;
   let isPosting = false;
+  let line = 0;
   let lastHeard = performance.now();
   const agent = new Agent({ keepAlive: true, maxSockets: 4 });
 
@@ -139,7 +142,9 @@ export function openClient(options: ClientOptions): VirtualClient {
     if (isClosed || isOffline || endedWith !== null) return;
     const ports = options.ports();
     if (ports.length === 0) return void again();
-    const ws = new WebSocket(`ws://127.0.0.1:${random.pick(ports)}/ws`, ['support.v1.json'], {
+    const port = random.pick(ports);
+    if (via === 'socket') line = port;
+    const ws = new WebSocket(`ws://127.0.0.1:${port}/ws`, ['support.v1.json'], {
       headers: { authorization: `Bearer ${options.token}` },
       handshakeTimeout: silenceMs,
       perMessageDeflate: false,
@@ -355,8 +360,10 @@ export function openClient(options: ClientOptions): VirtualClient {
         continue;
       }
       invoke(one);
+      line = random.pick(ports);
+      one.isOnTheWay = true;
       try {
-        const answer = await ask(agent, random.pick(ports), options.token, one, silenceMs);
+        const answer = await ask(agent, line, options.token, one, silenceMs);
         const { message, error } = answer.body as { message?: DownFrame['message']; error?: { code: string } };
         if (answer.status < 300 && message) {
           take(one.clientId);
@@ -367,10 +374,12 @@ export function openClient(options: ClientOptions): VirtualClient {
           recorder.add({ type: 'fail', process: name, conversation: one.conversation, clientId: one.clientId, code });
           one.done.resolve({ outcome: 'fail', code });
         } else {
+          one.isOnTheWay = false;
           info(one, 'refused', `${answer.status} ${error?.code ?? ''}`);
           await sleep(random.between(50, 200));
         }
       } catch {
+        one.isOnTheWay = false;
         info(one, 'cut');
         await sleep(random.between(20, 120));
       }
@@ -407,6 +416,7 @@ export function openClient(options: ClientOptions): VirtualClient {
     get waiting() {
       return outbox.length;
     },
+    onTheWay: (port) => (line === port ? outbox.filter((one) => one.isOnTheWay).length : 0),
     get isConnected() {
       return socket?.readyState === WebSocket.OPEN;
     },
