@@ -2,6 +2,7 @@ import type { KnownName } from '../identity/index.ts';
 import type { Show } from '../platform/views/index.ts';
 import { type AuditLine, readSupportSettings } from '../tenancy/index.ts';
 import { DESK } from './desk-address.ts';
+import { languagesInWords } from './languages-in-words.ts';
 import { valueInWords } from './settings.view.ts';
 import { SETTING_NAMES } from './settings-form.ts';
 
@@ -39,6 +40,7 @@ export const AUDIT_ACTIONS = [
   'SUPPORT_ATTACHMENT_UPLOADED',
   'SUPPORT_SETTINGS_CHANGED',
   'SUPPORT_ROLE_CHANGED',
+  'SUPPORT_AGENT_CHANGED',
   'SUPPORT_EXPORTED',
   'SUPPORT_PERSON_ERASED',
   'SUPPORT_SIGNED_IN',
@@ -116,7 +118,17 @@ function settingNames(show: Show, metadata: AuditLine['metadata']): string {
 
 function detailsOf(show: Show, { action, metadata }: AuditLine): string[] {
   if (action === 'SUPPORT_SETTINGS_CHANGED') return settingChanges(show, metadata);
-  const shown = ['code', 'capabilities', 'count', 'retentionDays', 'conversations', 'messages', 'files', 'size'];
+  const shown = [
+    'code',
+    'languages',
+    'capabilities',
+    'count',
+    'retentionDays',
+    'conversations',
+    'messages',
+    'files',
+    'size',
+  ];
   return shown
     .filter((name) => metadata[name] !== undefined && metadata[name] !== '')
     .map((name) => show.t('audit.fact', { name: show.t(`audit.facts.${name}`), value: factOf(show, name, metadata) }));
@@ -124,6 +136,7 @@ function detailsOf(show: Show, { action, metadata }: AuditLine): string[] {
 
 function factOf(show: Show, name: string, metadata: AuditLine['metadata']): string {
   const value = String(metadata[name]);
+  if (name === 'languages') return languagesInWords(show.reader.language, value.split(','));
   return name === 'capabilities' ? words(show, value, 'roles.capability') : value;
 }
 

@@ -2,6 +2,7 @@ import {
   type Colleague,
   conversationsThatMention,
   countUnseenMentions,
+  explainAssignment,
   hasUnseenMention,
   lastNoteVersion,
   listColleagues,
@@ -28,6 +29,7 @@ import type { Scope } from '../platform/database/index.ts';
 import { NotFound } from '../platform/errors/index.ts';
 import type { Reader } from '../platform/views/index.ts';
 import type { Tenancy } from '../tenancy/index.ts';
+import { type AssignmentReason, assignmentReason } from './assignment-reason.view.ts';
 import { type ConversationRow, conversationRow } from './conversation-row.view.ts';
 import { DESK, type DeskFilters, deskHref, deskQuery } from './desk-address.ts';
 import { type PersonDetails, personDetails } from './person-details.view.ts';
@@ -99,6 +101,8 @@ export interface DetailsView extends PersonDetails {
   readonly isMentioned: boolean;
   /** Who may be given it; empty for whoever may not give it away, and once it is closed. */
   readonly colleagues: readonly Colleague[];
+  /** Why it is with whom it is; null while nobody ever held it. */
+  readonly why: AssignmentReason | null;
 }
 
 /** The open conversation with everything beside it. */
@@ -245,6 +249,7 @@ export async function readState(
     notesHref: deskHref(conversation.id, view.filters),
     isMentioned: await hasUnseenMention(scope, conversation.id),
     colleagues: conversation.isOpen() && scope.actor.can('ASSIGN_SUPPORT_CHAT') ? await listColleagues(scope) : [],
+    why: assignmentReason(await explainAssignment(scope, conversation.id), state.holder),
   };
   return { conversation, state, details };
 }

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { readAgentLanguages, setAgentLanguages } from '../desk/index.ts';
 import {
   admins,
   changeRole,
@@ -26,6 +27,7 @@ const names = z.array(z.string().max(100)).max(200).default([]);
 const RoleForm = z.strictObject({ label: text, capabilities: names });
 const InviteForm = z.strictObject({ name: text, email: text, roles: names });
 const AdminRolesForm = z.strictObject({ roles: names });
+const LanguagesForm = z.strictObject({ languages: names });
 const StatusForm = z.strictObject({ status: z.enum(['active', 'deactivated']) });
 const Nothing = z.strictObject({});
 const RolesQuery = z.object({ done: z.string().max(20).default('') });
@@ -90,6 +92,17 @@ export function rolesRoutes(deps: DashboardDeps): Route<Person>[] {
       (scope, input) =>
         attempt(deps, scope, input, { form: `person-${input.params.id}`, typed: input.body }, async () => {
           await assign(scope, input.params.id, chosen(input.body.roles));
+          return 'person';
+        }),
+    ),
+    form<z.output<typeof AdminPath>, z.output<typeof LanguagesForm>>(
+      'dashboard.roles.set-languages',
+      `${ROLES}/people/:id/languages`,
+      AdminPath,
+      LanguagesForm,
+      (scope, input) =>
+        attempt(deps, scope, input, { form: `person-${input.params.id}` }, async () => {
+          await setAgentLanguages(scope, input.params.id, chosen(input.body.languages));
           return 'person';
         }),
     ),
@@ -163,7 +176,8 @@ async function rolesPage(
   const show = deps.views.for(deskReader(deps, scope, input));
   const roles = await listRoles(scope);
   const people = await listAdminsWithRoles(scope, roles);
-  const view = rolesView(show, scope.actor, { roles, people, ...state });
+  const languages = await readAgentLanguages(scope);
+  const view = rolesView(show, scope.actor, { roles, people, languages, ...state });
   return page(show.page('/dashboard/roles', { ...deskShell(deps, scope, show, ROLES), board: view }), status);
 }
 

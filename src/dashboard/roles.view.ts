@@ -1,5 +1,7 @@
+import { AGENT_LANGUAGES } from '../desk/index.ts';
 import { type AdminOverview, CAPABILITIES, type Person, type RoleOverview } from '../identity/index.ts';
 import type { Show } from '../platform/views/index.ts';
+import { languageInWords, languagesInWords } from './languages-in-words.ts';
 
 /** What was not taken, at which form, and what stood in it. */
 export interface Refused {
@@ -34,6 +36,8 @@ interface PersonForm extends AdminOverview {
   readonly isMe: boolean;
   readonly choices: readonly Choice[];
   readonly roleLabels: readonly string[];
+  readonly languages: readonly Choice[];
+  readonly languageNames: string;
   readonly problem: string | null;
 }
 
@@ -59,6 +63,8 @@ export interface RolesView {
 export interface RolesBoard {
   readonly roles: readonly RoleOverview[];
   readonly people: readonly AdminOverview[];
+  /** ISO 639 codes by admin. */
+  readonly languages: ReadonlyMap<string, readonly string[]>;
   readonly done?: string;
   readonly refused?: Refused;
 }
@@ -93,6 +99,8 @@ export function rolesView(show: Show, reader: Person, board: RolesBoard): RolesV
       isMe: person.id === reader.id,
       choices: roleChoices(list(typedAt(`person-${person.id}`)['roles']) ?? person.roles),
       roleLabels: roles.filter((role) => person.roles.includes(role.name)).map(labelOf),
+      languages: languageChoices(show, board.languages.get(person.id) ?? []),
+      languageNames: languagesInWords(show.reader.language, board.languages.get(person.id) ?? []),
       problem: problemAt(`person-${person.id}`),
     })),
     roles: roles.map((role) => {
@@ -119,6 +127,18 @@ export function rolesView(show: Show, reader: Person, board: RolesBoard): RolesV
       problem: problemAt('invite'),
     },
   };
+}
+
+/** By name, as the reader reads them. */
+function languageChoices(show: Show, spoken: readonly string[]): Choice[] {
+  const { language } = show.reader;
+  return AGENT_LANGUAGES.map((value) => ({
+    value,
+    label: languageInWords(language, value),
+    help: null,
+    checked: spoken.includes(value),
+    isWithinReach: true,
+  })).sort((one, other) => one.label.localeCompare(other.label, language));
 }
 
 function sentenceOf(show: Show, code: string): string {

@@ -11,6 +11,7 @@ import { ConversationNote, NoteMention } from './notes/conversation-note.entity.
 import { ConversationRating } from './ratings/conversation-rating.entity.ts';
 import { SavedReply } from './saved-replies/saved-reply.entity.ts';
 
+export { AGENT_LANGUAGES, readAgentLanguages, setAgentLanguages } from './agents/agent-languages.ts';
 export { assignConversation } from './assign-conversation.ts';
 export { type AgentChoice, type AssignMode, type ConsideredAgent, chooseAgent } from './assignment/choose-agent.ts';
 export { type ExplainedDecision, explainAssignment } from './assignment/explain-assignment.ts';

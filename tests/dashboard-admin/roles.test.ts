@@ -85,6 +85,26 @@ describe('the roles page', () => {
     ]);
   });
 
+  test('says which languages somebody answers in, which is audited and shown', async () => {
+    const path = `${person('agent')}/languages`;
+    expect((await owner.post(path, { languages: ['en', 'bn'] })).location).toBe(`${ROLES}?done=person`);
+    const { html } = await owner.get(ROLES);
+    expect(formFields(html, path)).toEqual({ languages: ['bn', 'en'] });
+    expect(html).toContain('Bangla, English');
+    expect((await (await plainBrowser(app, tenant, 'owner', 'bn')).get(ROLES)).html).toContain('বাংলা, ইংরেজি');
+    const refused = await owner.post(path, { languages: ['xx'] });
+    expect([refused.status, refused.html.includes('Choose languages from the list.')]).toEqual([422, true]);
+    const log = (await owner.get('/admin/audit-log?action=SUPPORT_AGENT_CHANGED')).html;
+    expect(log).toContain('Farhana Rahman set the languages of Nusrat Jahan');
+    expect(log).toContain('Languages: Bangla, English');
+    expect((await owner.post(path, { languages: '' })).status).toBe(303);
+    expect(formFields((await owner.get(ROLES)).html, path)).toEqual({});
+    expect(
+      (await owner.post(`${ROLES}/people/${tenant.people.rahim.id}/languages`, { languages: ['en'] })).status,
+    ).toBe(404);
+    expect((await (await plainBrowser(app, tenant, 'lead')).post(path, { languages: ['en'] })).status).toBe(403);
+  });
+
   test('keeps the last owner, against roles and against deactivating', async () => {
     const refused = await owner.post(person('owner'), { roles: ['support_agent'] });
     expect([refused.status, refused.html.includes('The last owner cannot be taken away.')]).toEqual([409, true]);

@@ -59,6 +59,8 @@ const quiet = { info() {}, warn() {}, debug() {}, error: (...told: unknown[]) =>
 /** Starts so many nodes, with a tenant of their own, on the run's database or on another one. */
 export async function startDesk(howMany = 2, on = { url: databaseUrl(), adminUrl: adminUrl() }): Promise<DeskTest> {
   const admin = new pg.Pool({ connectionString: on.adminUrl, max: 4 });
+  // a database that is stopped tells its idle connections
+  admin.on('error', () => {});
   const nodes = await Promise.all(
     Array.from({ length: howMany }, async () => {
       const events: DomainEvent[] = [];

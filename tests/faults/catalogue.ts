@@ -2,6 +2,8 @@ import { access } from './stories/access.ts';
 import { churn } from './stories/churn.ts';
 import { cursors } from './stories/cursors.ts';
 import { deafDatabase, heldRows, unknownCommit } from './stories/database.ts';
+import { assignmentRaces, claimRaces, closingRaces } from './stories/desk.ts';
+import { frozenLeader } from './stories/frozen.ts';
 import { failpoints, killNode, killPostgres } from './stories/kill.ts';
 import { deafLine, halfOpen, slowReaders, snapshots, wildHints } from './stories/live.ts';
 import { clocks, crossing, races, rolling, twins } from './stories/nodes.ts';
@@ -45,10 +47,14 @@ export const CATALOGUE: readonly Entry[] = [
   { row: 'F19', title: 'everybody comes back at once', story: storm, short: 1 },
   { row: 'F20', title: 'nodes are replaced under load', story: rolling, short: 2 },
   { row: 'F21', title: 'agents and ends race on two nodes', story: races, short: 8 },
+  { row: 'F21-assign', title: 'two nodes hand out what comes', story: assignmentRaces, short: 110 },
+  { row: 'F21-claim', title: 'an agent claims what is handed out', story: claimRaces, short: 40 },
+  { row: 'F22', title: 'the leader is frozen and wakes', story: frozenLeader, short: 3 },
   { row: 'F23', title: 'clocks that are ten minutes off', story: clocks, short: 5 },
   { row: 'F27', title: 'a very long conversation', story: longConversation, short: 1 },
   { row: 'F28', title: 'one message to very many sockets', story: fanOut, short: 3 },
   { row: 'nodes', title: 'a message crosses from node to node', story: crossing, short: 1 },
+  { row: 'T-JB2', title: 'a message comes while two nodes close', story: closingRaces, short: 40 },
   { row: 'D3', title: 'what is refused is not there and takes no number', story: refusals, short: 3 },
   { row: 'D7', title: 'who may not hear hears nothing, at once and on every node', story: access, short: 1 },
 ];

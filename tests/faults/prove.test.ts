@@ -7,6 +7,7 @@ import { chooseSeed } from './lab/random.ts';
 import { access } from './stories/access.ts';
 import { churn } from './stories/churn.ts';
 import { cursors } from './stories/cursors.ts';
+import { frozenLeader } from './stories/frozen.ts';
 import { killNode } from './stories/kill.ts';
 import { halfOpen, slowReaders } from './stories/live.ts';
 import { races } from './stories/nodes.ts';
@@ -50,14 +51,16 @@ const PROOFS: Readonly<Record<string, Proof>> = {
   patient: { story: slowReaders, finds: ['stale'] },
   'acks-refused': { story: refusals, finds: ['lost'], rounds: 1 },
   'future-cursor': { story: cursors, finds: ['cursor'] },
+  'closes-over': { story: frozenLeader, finds: ['resurrected'], rounds: 3 },
   'other-epoch': { story: cursors, finds: ['cursor'] },
 };
 
-/** Not seeded here: `quick-beat` and `wild-hints` are no defects; the others are proven beside their stories. */
+/** Not seeded here: `quick-beat`, `quick-lead` and `wild-hints` are no defects; the others are proven beside their stories. */
 const HARMLESS = [
   'rewrite',
   'failpoints',
   'quick-beat',
+  'quick-lead',
   'with-parent',
   'wild-hints',
   'clock-off',

@@ -66,7 +66,11 @@ async function assignNext(scope: Scope, attempt: Attempt): Promise<boolean> {
     if (!agents.some((agent) => agent.open < attempt.limit)) return false;
     for (const waiting of await waitingConversations(inside)) {
       if (attempt.skip.has(waiting.id)) continue;
-      const choice = chooseAgent(attempt.mode, agents, { limit: attempt.limit, excluded: waiting.excluded });
+      const choice = chooseAgent(attempt.mode, agents, {
+        limit: attempt.limit,
+        excluded: waiting.excluded,
+        language: waiting.language,
+      });
       if (!choice) continue;
       attempt.conversationId = waiting.id;
       if (await give(inside, waiting, attempt.mode, choice)) return true;
@@ -86,6 +90,8 @@ interface WaitingConversation {
   readonly waitingSince: TimeColumn | null;
   /** Agents who put it back a moment ago; not those it was taken from because they were offline. */
   readonly excluded: readonly string[];
+  /** ISO 639 code of its user's language; null where the app has not told it. */
+  readonly language: string | null;
 }
 
 /** Oldest first; those in which nobody waits for an answer come last. */
@@ -99,8 +105,10 @@ async function waitingConversations(scope: Scope): Promise<WaitingConversation[]
         where p.conversation_id = c.id and p.tenant_id = c.tenant_id and p.side = 'admin' and p.left_at > ${gaveBackSince}
           and not exists (
             select 1 from assignment_decisions d
-            where d.conversation_id = c.id and d.from_admin_id = p.user_id and d.created_at >= p.left_at)) as excluded
+            where d.conversation_id = c.id and d.from_admin_id = p.user_id and d.created_at >= p.left_at)) as excluded,
+        lower(substring(u.locale from '^[A-Za-z]{2,3}')) as language
       from conversations c
+      left join users u on u.id = c.opened_by and u.tenant_id = c.tenant_id
       where c.tenant_id = ${scope.tenant.id} and c.kind = 'support' and c.status = 'open' and c.assigned_admin_id is null
       order by c.waiting_since nulls last, c.created_at, c.id
       limit ${MAX_LOOKED_AT}`,

@@ -10,6 +10,7 @@ export type AssignReason =
   | 'longest_not_served'
   | 'fewest_open'
   | 'fewest_open_longest_not_served'
+  | 'speaks_language'
   | 'agent_offline'
   | 'agent_gone';
 
@@ -18,8 +19,11 @@ export interface ConsideredAgent {
   readonly adminId: string;
   readonly open: number;
   readonly lastServed: number;
-  /** `full`: at the limit; `gave_back`: had this conversation a moment ago; `passed`: another was nearer. */
-  readonly verdict: 'chosen' | 'passed' | 'full' | 'gave_back';
+  /**
+   * `full`: at the limit; `gave_back`: had this conversation a moment ago; `other_language`: others speak the user's;
+   * `passed`: another was nearer.
+   */
+  readonly verdict: 'chosen' | 'passed' | 'full' | 'gave_back' | 'other_language';
 }
 
 /** What was decided for one conversation. */
@@ -30,34 +34,44 @@ export interface AgentChoice {
   readonly considered: readonly ConsideredAgent[];
 }
 
+/** What decides beside the agents. */
+export interface ChoiceRule {
+  readonly limit: number;
+  readonly excluded: readonly string[];
+  /** ISO 639 code of the user's language; null or absent where it is not known. */
+  readonly language?: string | null;
+}
+
 /**
- * Picks the agent for one conversation: in `round_robin` whoever was served longest ago; in `balanced` whoever holds
+ * Picks the agent for one conversation, among those who speak the user's language where one of them has room: in `round_robin` whoever was served longest ago; in `balanced` whoever holds
  * fewest, and of those whoever was served longest ago. Nobody at the limit, nobody who just gave this one back. Null
  * when nobody is left.
  */
 export function chooseAgent(
   mode: Exclude<AssignMode, 'manual'>,
   agents: readonly AvailableAgent[],
-  { limit, excluded }: { readonly limit: number; readonly excluded: readonly string[] },
+  { limit, excluded, language }: ChoiceRule,
 ): AgentChoice | null {
   const nearest = [...agents].sort((one, other) => order(mode, one, other));
   const free = nearest.filter((agent) => agent.open < limit && !excluded.includes(agent.id));
-  const [agent, second] = free;
+  const speakers = free.filter(({ languages }) => language && languages.includes(language));
+  const [agent] = speakers.length > 0 ? speakers : free;
   if (!agent) return null;
-  const considered = nearest.map(({ id, open, lastServed }) => ({
-    adminId: id,
-    open,
-    lastServed,
-    verdict:
-      id === agent.id
-        ? ('chosen' as const)
-        : excluded.includes(id)
-          ? ('gave_back' as const)
-          : open >= limit
-            ? ('full' as const)
-            : ('passed' as const),
+  const verdictOf = ({ id, open }: AvailableAgent): ConsideredAgent['verdict'] => {
+    if (id === agent.id) return 'chosen';
+    if (excluded.includes(id)) return 'gave_back';
+    if (open >= limit) return 'full';
+    return speakers.length > 0 && !speakers.some((one) => one.id === id) ? 'other_language' : 'passed';
+  };
+  const considered = nearest.map((one) => ({
+    adminId: one.id,
+    open: one.open,
+    lastServed: one.lastServed,
+    verdict: verdictOf(one),
   }));
-  return { agent, reason: reasonOf(mode, agent, second), considered };
+  // the language is the reason where it would be somebody else without it
+  const reason = agent === free[0] ? reasonOf(mode, agent, free[1]) : 'speaks_language';
+  return { agent, reason, considered };
 }
 
 function order(mode: AssignMode, one: AvailableAgent, other: AvailableAgent): number {

@@ -29,6 +29,8 @@ export interface AvailableAgent {
   readonly open: number;
   /** Number of the decision that gave them their last one; 0 for nobody served yet. */
   readonly lastServed: number;
+  /** ISO 639 codes they answer in. */
+  readonly languages: readonly string[];
 }
 
 /** The caller's own choice. @throws Forbidden without REPLY_SUPPORT_CHAT. */
@@ -72,9 +74,10 @@ export async function availableAgents(scope: Scope): Promise<AvailableAgent[]> {
   return rows(
     scope,
     sql<AvailableAgent>`
-      select u.id, u.name, p.last_served::float8 as "lastServed", held.open
+      select u.id, u.name, p.last_served::float8 as "lastServed", held.open, coalesce(l.languages, '{}') as languages
       from agent_presence p
       join users u on u.id = p.admin_id and u.tenant_id = p.tenant_id and u.user_type = 'admin' and u.status = 'active'
+      left join agent_languages l on l.tenant_id = p.tenant_id and l.admin_id = p.admin_id
       cross join lateral (
         select count(*)::int as open from conversations c
         where c.tenant_id = p.tenant_id and c.assigned_admin_id = p.admin_id and c.kind = 'support' and c.status = 'open') held

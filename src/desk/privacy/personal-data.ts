@@ -46,6 +46,7 @@ export const NOT_PERSONAL: Readonly<Record<string, string>> = {
   host_token_uses: 'random ids of tokens; gone after minutes',
   sign_in_attempts: 'keyed hashes; gone after a day',
   agent_presence: 'admins',
+  agent_languages: 'admins',
   saved_replies: 'of the company',
   attachment_usage: 'sums under an id',
   answer_mail_sweeps: 'a time for each company',
