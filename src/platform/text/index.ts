@@ -6,7 +6,7 @@
 export { csvLine } from './csv.ts';
 export { escapeHtml, type SafeHtml } from './escape.ts';
 export { createFormats, type Formats } from './formats.ts';
-export { newId } from './ids.ts';
+export { createIds, newId } from './ids.ts';
 export { maskEmail, maskPhone } from './mask.ts';
 export { type NormalisedText, normaliseText } from './normalise.ts';
 export { RICH_TEXT_MAX_LENGTH, richText } from './rich-text.ts';
