@@ -10,6 +10,7 @@ import {
   createMetrics,
   createReadiness,
   createRouteTable,
+  type Frames,
   healthRoutes,
   loggedFault,
   type Metrics,
@@ -35,6 +36,8 @@ export interface AppDeps {
   readonly authenticate: Authenticate;
   /** Name of the cookie that holds a browser's session token. */
   readonly sessionCookie: string;
+  /** Pages in the frames of host apps; none when absent. */
+  readonly frames?: Frames;
   /** Shared with the wings, which register their own; one is made when absent. */
   readonly metrics?: Metrics;
   /** Zone of people of whom none is known (UTC). */
@@ -78,6 +81,7 @@ export function createApp(deps: AppDeps): App {
       database,
       authenticate,
       sessionCookie,
+      frames: deps.frames,
       publicUrl: config.publicUrl,
       proxyHops: config.proxyHops,
       defaultZone: deps.defaultZone ?? 'UTC',

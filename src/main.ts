@@ -34,6 +34,7 @@ async function start(): Promise<void> {
     lifecycle.onDrain('requests', () => listening.close(GRACE_MS));
     lifecycle.onDrain('sockets', () => modules.closeSockets());
     lifecycle.onDrain('readiness', () => modules.setReadiness('stopping'));
+    await modules.listening(new URL(listening.url));
     modules.setReadiness(null);
 
     process.stdout.write(`ready on ${listening.url}\n`);

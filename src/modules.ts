@@ -12,7 +12,7 @@ import { createApp, openAppViews } from './app.ts';
 import { chatRoutes, demoRoutes } from './chat/index.ts';
 import { dashboardRoutes, signInRoutes } from './dashboard/index.ts';
 import { openDesk, openDeskLive, privacyTasks, retentionJob } from './desk/index.ts';
-import { identityJobs, identityTasks, openIdentity, seedDemo } from './identity/index.ts';
+import { allowDemoHost, identityJobs, identityTasks, openIdentity, seedDemo } from './identity/index.ts';
 import { importsTasks } from './imports/index.ts';
 import {
   attachmentJobs,
@@ -58,6 +58,8 @@ export interface Modules {
   readonly rooms: readonly RoomKind[];
   /** What `/readyz` says: a reason why not, or null. */
   setReadiness(reason: string | null): void;
+  /** Told where it listens, before it says so. */
+  listening(url: URL): Promise<void>;
   /** Closes every socket with 1012 and ends every event stream. */
   closeSockets(): Promise<void>;
   /** Lets go of what the wings hold: pools of their own, timers. */
@@ -113,6 +115,13 @@ export async function openModules(deps: ModuleDeps): Promise<Modules> {
     metrics,
     authenticate: (token) => identity.authenticate(token),
     sessionCookie: identity.cookie.name,
+    frames: {
+      read: identity.cookie.frame.read,
+      async originsOf(slug) {
+        const tenant = await tenancy.bySlug(slug);
+        return tenant ? tenancy.supportSettings(tenant.id).frameOrigins : [];
+      },
+    },
     onRefused(actor, door) {
       const tenant = { id: actor.tenantId, slug: actor.tenantSlug };
       void recordRefusal(database, log, tenant, actor, { door, code: 'forbidden' });
@@ -122,9 +131,9 @@ export async function openModules(deps: ModuleDeps): Promise<Modules> {
       ...fileRoutes({ messaging, views, filesUrl: config.filesUrl }),
       ...eventRoutes({ ...sockets, config }),
       ...signInRoutes({ identity, tenancy, views, config }),
-      ...(config.demo ? demoRoutes({ views }) : []),
+      ...(config.demo ? demoRoutes({ views, identity, publicUrl: config.publicUrl }) : []),
       ...dashboardRoutes({ views, messaging, tenancy, epoch, publicUrl: config.publicUrl }),
-      ...chatRoutes({ views, messaging, tenancy, epoch, desk }),
+      ...chatRoutes({ views, messaging, tenancy, epoch, desk, identity }),
     ],
   });
   const reach = await openReach(deps, { tenancy, views });
@@ -150,6 +159,7 @@ export async function openModules(deps: ModuleDeps): Promise<Modules> {
     ],
     routes: app.routes,
     rooms: hub.kinds,
+    listening: (url) => (config.demo ? allowDemoHost({ database, tenancy }, url.port) : Promise.resolve()),
     setReadiness: (reason) => app.readiness.set(reason),
     async closeSockets() {
       await hub.drain();

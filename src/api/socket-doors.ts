@@ -54,7 +54,7 @@ export function credential(
 ): { readonly token: string; readonly via: 'bearer' | 'cookie' } | null {
   const bearer = bearerToken(headers.authorization);
   if (bearer !== undefined) return { token: bearer, via: 'bearer' };
-  const cookie = readCookie(headers.cookie, identity.cookie.name);
+  const cookie = identity.cookie.read(headers.cookie);
   return cookie === undefined ? null : { token: cookie, via: 'cookie' };
 }
 

@@ -73,6 +73,7 @@ export function conversationRoutes(deps: ChatDeps): Route<Person>[] {
       path: '/:userType/support',
       policy: users(),
       face: 'page',
+      framed: true,
       params: UserPath,
       async handle(scope, input) {
         const show = showUser(deps, scope, input);
@@ -86,6 +87,7 @@ export function conversationRoutes(deps: ChatDeps): Route<Person>[] {
       path: '/:userType/support',
       policy: users(),
       face: 'page',
+      framed: true,
       params: UserPath,
       bodyKind: 'form',
       body: Started,
@@ -113,6 +115,7 @@ export function conversationRoutes(deps: ChatDeps): Route<Person>[] {
       path: '/:userType/support/conversations/:id',
       policy: users(),
       face: 'page',
+      framed: true,
       params: ConversationPath,
       query: Asked,
       async handle(scope, input) {
@@ -134,6 +137,7 @@ export function conversationRoutes(deps: ChatDeps): Route<Person>[] {
       path: '/:userType/support/conversations/:id/messages',
       policy: users(),
       face: 'page',
+      framed: true,
       params: ConversationPath,
       bodyKind: 'form',
       body: Typed,
@@ -165,6 +169,7 @@ export function conversationRoutes(deps: ChatDeps): Route<Person>[] {
       path: '/:userType/support/conversations/:id/read',
       policy: users(),
       face: 'page',
+      framed: true,
       params: ConversationPath,
       bodyKind: 'form',
       body: z.strictObject({ seq: Place }),
@@ -181,6 +186,7 @@ export function conversationRoutes(deps: ChatDeps): Route<Person>[] {
       path: '/:userType/support/conversations/:id/reopen',
       policy: users(),
       face: 'page',
+      framed: true,
       params: ConversationPath,
       bodyKind: 'form',
       async handle(scope, input) {
@@ -203,6 +209,7 @@ export function conversationRoutes(deps: ChatDeps): Route<Person>[] {
       path: '/:userType/support/conversations/:id/rating',
       policy: users(),
       face: 'page',
+      framed: true,
       params: ConversationPath,
       bodyKind: 'form',
       body: Rated,
@@ -220,6 +227,7 @@ export function conversationRoutes(deps: ChatDeps): Route<Person>[] {
       path: '/:userType/support/conversations/:id/transcript',
       policy: users(),
       face: 'page',
+      framed: true,
       params: ConversationPath,
       async handle(scope, input) {
         const show = showUser(deps, scope, input);
@@ -235,11 +243,15 @@ export function conversationRoutes(deps: ChatDeps): Route<Person>[] {
 /** The text again, in a form that works once its writer is back. */
 function signedOut(
   { views }: ChatDeps,
-  { body, reader }: RouteInput<unknown, unknown, z.infer<typeof Typed> & { readonly topic?: string | undefined }>,
+  {
+    body,
+    reader,
+    frame,
+  }: RouteInput<unknown, unknown, z.infer<typeof Typed> & { readonly topic?: string | undefined }>,
   action: string,
 ): Reply {
   const kept = { action, clientId: body.clientId, text: body.body, topic: body.topic ?? null };
-  return page(views.for(reader).page('/chat/signed-out', { kept }), 401);
+  return page(views.for(reader).page('/chat/signed-out', { kept, frame }), 401);
 }
 
 /** The text again with the reason: where the next conversation starts, or in the open one, where there is no start. */

@@ -1,25 +1,31 @@
 import { anyone, DEMO_PEOPLE, type DemoPerson, type Person } from '../identity/index.ts';
 import { page, type Route, route } from '../platform/http/index.ts';
-import type { Views } from '../platform/views/index.ts';
+import { DEMO_HOST_PATH, type DemoHostDeps, demoHostRoutes, otherName } from './demo-host.routes.ts';
 
 /** What the demo's page is made from. Mount it in demo mode only: otherwise it does not exist. */
-export interface DemoDeps {
-  readonly views: Views;
+export interface DemoDeps extends DemoHostDeps {
+  /** With it the server has one name, and no place for a page of another site. */
+  readonly publicUrl: URL | undefined;
 }
 
 /** The sign-in doors stand with the others (src/dashboard/sign-in.routes.ts). */
 const ACTION = '/demo/sign-in';
 
 /** `/`: every demo person, one click each. */
-export function demoRoutes({ views }: DemoDeps): Route<Person>[] {
+export function demoRoutes({ views, identity, publicUrl }: DemoDeps): Route<Person>[] {
   return [
+    ...(publicUrl ? [] : demoHostRoutes({ views, identity })),
     route({
       name: 'demo.people',
       method: 'GET',
       path: '/',
       policy: anyone(),
       face: 'page',
-      handle: (_scope, input) => page(views.for(input.reader).page('/demo/index', { demo: demoView(input.reader) })),
+      handle(_scope, { ctx, reader }) {
+        const other = publicUrl ? null : otherName(ctx.req.headers.host);
+        const demo = { ...demoView(reader), hostHref: other && `${other}${DEMO_HOST_PATH}` };
+        return page(views.for(reader).page('/demo/index', { demo }));
+      },
     }),
   ] as Route<Person>[]; // a list forgets the types that `route` has checked
 }

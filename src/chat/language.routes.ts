@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { anyone, type Person } from '../identity/index.ts';
+import { anyone, FRAME_ATTRIBUTES, type Person } from '../identity/index.ts';
 import { type Route, route, safeRedirect, seeOther } from '../platform/http/index.ts';
 
 const Chosen = z.strictObject({ language: z.enum(['en', 'bn']), to: z.string().max(500).default('/') });
@@ -15,11 +15,12 @@ export function languageRoutes(): Route<Person>[] {
       policy: anyone(),
       needsEm: false,
       face: 'page',
+      framed: true,
       bodyKind: 'form',
       body: Chosen,
-      handle: (_scope, { body }) =>
+      handle: (_scope, { body, frame }) =>
         seeOther(safeRedirect(body.to, '/'), {
-          'Set-Cookie': `lang=${body.language}; Path=/; Max-Age=${A_YEAR}; SameSite=Lax; HttpOnly`,
+          'Set-Cookie': `lang=${body.language}; Path=/; Max-Age=${A_YEAR}; HttpOnly; ${frame ? FRAME_ATTRIBUTES : 'SameSite=Lax'}`,
         }),
     }),
   ] as Route<Person>[]; // a list forgets the types that `route` has checked

@@ -74,6 +74,12 @@ export async function listPage(deps: ChatDeps, scope: Scope<Person>, refused?: R
   };
 }
 
+/** How many messages wait for this person, as the badge says it. */
+export async function unreadOf(scope: Scope<Person>): Promise<number> {
+  const { items } = await listMyConversations(scope, { limit: LIST_SIZE });
+  return items.reduce((sum, { conversation }) => sum + conversation.unreadCount, 0);
+}
+
 async function myRows(scope: Scope<Person>): Promise<RowView[]> {
   const { items } = await listMyConversations(scope, { limit: LIST_SIZE });
   return items.map((item) => rowView(scope.actor, item));

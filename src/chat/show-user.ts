@@ -9,8 +9,10 @@ import type { ChatDeps } from './chat-deps.ts';
 export function showUser(
   deps: ChatDeps,
   scope: Scope<Person>,
-  input: Pick<RouteInput<{ readonly userType: string }, unknown, unknown>, 'params' | 'ctx' | 'reader'>,
+  input: Pick<RouteInput<{ readonly userType: string }, unknown, unknown>, 'params' | 'ctx' | 'reader' | 'frame'>,
 ): Show {
   if (scope.actor.userType !== input.params.userType) throw new NotFound();
-  return deps.views.for(pageReader(input, deps.tenancy.tenant(scope.tenant.id).timeZone));
+  const show = deps.views.for(pageReader(input, deps.tenancy.tenant(scope.tenant.id).timeZone));
+  const { frame } = input;
+  return frame ? { ...show, page: (name, view) => show.page(name, { ...view, frame }) } : show;
 }

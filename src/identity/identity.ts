@@ -1,5 +1,6 @@
 import type { Database, Log } from '../platform/database/index.ts';
 import { systemActor, type Tenancy } from '../tenancy/index.ts';
+import { demoHostToken } from './demo/demo-host-token.ts';
 import { signInDemoPerson } from './demo/sign-in-demo-person.ts';
 import { createSealer } from './host-keys/sealed-secret.ts';
 import { type SignedIn, signInByHost } from './host-keys/sign-in-by-host.ts';
@@ -17,7 +18,9 @@ export interface Identity extends Authentication {
   /** Name and attributes of the cookie, and how a request's token is found. */
   readonly cookie: SessionCookie;
   /** See `sign-in-by-host.ts`. */
-  signInByHost(token: string, kind: SessionKind): Promise<SignedIn>;
+  signInByHost(token: string, kind: SessionKind, only?: { readonly usersOf: string }): Promise<SignedIn>;
+  /** Demo mode only (NotFound otherwise): what the person's host would vouch with. */
+  demoHostToken(handle: string): Promise<string>;
   /** See `sign-in-by-password.ts`. */
   signInByPassword(given: PasswordSignIn, kind: SessionKind): Promise<SignedIn>;
   /** Demo mode only (NotFound otherwise): one click on the first page. */
@@ -54,7 +57,8 @@ export async function openIdentity(deps: IdentityDeps): Promise<Identity> {
   return {
     ...authentication,
     cookie: sessionCookie(config.publicUrl),
-    signInByHost: (token, kind) => signInByHost({ database, tenancy, sealer, log }, token, kind),
+    signInByHost: (token, kind, only) => signInByHost({ database, tenancy, sealer, log }, token, kind, only),
+    demoHostToken: (handle) => demoHostToken({ database, tenancy, sealer, demo: config.demo }, handle),
     signInByPassword: (given, kind) => signInByPassword({ database, passwords, log, ...config }, given, kind),
     signInDemoPerson: (handle, kind) => signInDemoPerson({ database, tenancy, demo: config.demo }, handle, kind),
     async signOut(person) {

@@ -5,6 +5,7 @@
  * without a backplane), and that a host's token works once. Never links two people by their email, never lets a host
  * say what an admin may do, and never keeps a token or an open secret.
  */
+export { allowDemoHost } from './demo/allow-demo-host.ts';
 export { DEMO_PASSWORD, DEMO_PEOPLE, type DemoPerson } from './demo/demo-people.ts';
 export { seedDemo } from './demo/seed-demo.ts';
 export { createHostKey } from './host-keys/create-host-key.ts';
@@ -34,8 +35,9 @@ export type { AccessChange } from './sessions/authentication.ts';
 export { revokeAllOf, revokeSession, setUserStatus } from './sessions/change-access.ts';
 export { openSession } from './sessions/open-session.ts';
 export type { SessionKind } from './sessions/session.entity.ts';
+export { FRAME_ATTRIBUTES } from './sessions/session-cookie.ts';
 export { forgetUser } from './users/forget-user.ts';
-export { type KnownName, listAdmins, readNames } from './users/read-names.ts';
+export { type KnownName, listAdmins, readNames, readSub } from './users/read-names.ts';
 export { ADMIN, User } from './users/user.entity.ts';
 
 import type { Job, Task } from '../platform/jobs/index.ts';

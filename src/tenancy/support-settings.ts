@@ -46,7 +46,10 @@ const BusinessHours = z.strictObject({
   holidays: z.array(z.iso.date()).max(366).default([]),
 });
 
-const origin = z.string().refine((value) => URL.parse(value)?.origin === value && /^https?:/.test(value), {
+/** Exact, and nothing that a policy would read as more: URL takes `https://*.example.com` and `https://a;b` for hosts. */
+const EXACT_ORIGIN = /^https?:\/\/(?:[a-z0-9.-]+|\[[0-9a-f:.]+\])(?::\d{1,5})?$/;
+
+const origin = z.string().refine((value) => EXACT_ORIGIN.test(value) && URL.parse(value)?.origin === value, {
   message: 'origin',
 });
 

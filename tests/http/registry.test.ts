@@ -144,6 +144,8 @@ describe('every door', () => {
     const others = new Set<string>();
     for (const route of app.routes) {
       if (isSignIn(route) && route.method !== 'GET') continue;
+      // a page of the demo that stands for another site, under that site's own policy
+      if (route.name === 'demo.host.page') continue;
       const reply = await send(route, { headers: OWN_PAGE, ...(route.method === 'GET' ? {} : { body: '' }) });
       await reply.body?.cancel();
       expect([route.name, reply.status < 500]).toEqual([route.name, true]);

@@ -68,6 +68,7 @@ const WORDS: Record<string, string> = {
   token: 'x'.repeat(43),
   role: 'support_agent',
   form: 'download',
+  tenant: 'nobody',
   ticket: 'x'.repeat(116),
 };
 

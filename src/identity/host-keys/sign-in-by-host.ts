@@ -18,15 +18,19 @@ export interface SignedIn extends OpenedSession {
 /**
  * Signs in whom a host's token vouches for: checks it, spends its `jti`, mirrors the person and opens a session, all in
  * one transaction, so that of many uses at once, on any nodes, exactly one succeeds.
+ * `only` takes nobody but users of one tenant; others' tokens are refused unspent.
  * @throws NotSignedIn `invalid_token`, whatever is wrong with it; the fault goes to the log.
  */
 export async function signInByHost(
   deps: { readonly database: Database; readonly tenancy: Tenancy; readonly sealer: Sealer; readonly log: Log },
   token: string,
   kind: SessionKind,
+  only?: { readonly usersOf: string },
 ): Promise<SignedIn> {
   const read = readHostToken(token);
   if (typeof read === 'string') throw refused(deps.log, read);
+  if (only && (read.claims.tenant !== only.usersOf || read.claims.user_type === ADMIN))
+    throw refused(deps.log, 'tenant');
   const tenant = await deps.tenancy.bySlug(read.claims.tenant);
   if (!tenant) throw refused(deps.log, 'tenant');
   const { userTypes } = tenant;

@@ -35,3 +35,9 @@ export async function listAdmins(scope: Scope): Promise<KnownName[]> {
   );
   return found.map(({ id, name, userType }) => ({ id, name, userType }));
 }
+
+/** The host's own id of a user; null for nobody. */
+export async function readSub(scope: Scope, userId: string): Promise<string | null> {
+  const found = await scope.em.findOne(User, { id: userId }, { fields: ['sub'] });
+  return found?.sub ?? null;
+}

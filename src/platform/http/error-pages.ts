@@ -11,8 +11,8 @@ const NOTICE = '/shared/_error-notice';
  */
 export function createErrorFaces(views: Views): ErrorFaces {
   return {
-    page(error, reader) {
-      if (views.has(PAGE)) return views.for(reader).page(PAGE, { error });
+    page(error, reader, frame) {
+      if (views.has(PAGE)) return views.for(reader).page(PAGE, { error, frame });
       const message = escapeHtml(error.message);
       return `<!doctype html><html lang="en"><meta charset="utf-8"><title>${message}</title><h1>${message}</h1><p>${escapeHtml(error.requestId)}</p></html>`;
     },

@@ -19,7 +19,7 @@ export interface ErrorView {
 
 /** How errors look as HTML. Must not throw and must not need the database. */
 export interface ErrorFaces {
-  page(error: ErrorView, reader: Reader): string;
+  page(error: ErrorView, reader: Reader, frame: readonly string[] | null): string;
   /** What htmx gets instead of a page: one element with `role="alert"`. */
   notice(error: ErrorView, reader: Reader): string;
 }
@@ -31,6 +31,8 @@ export interface ErrorAudience {
   readonly wants: 'page' | 'element';
   readonly reader: Reader;
   readonly requestId: string;
+  /** As in RouteInput. */
+  readonly frame: readonly string[] | null;
   /** Where this page's people sign in, when that is a page of ours. */
   readonly signInPath: string | null;
 }
@@ -76,7 +78,7 @@ export function errorReply(error: AppError | null, faces: ErrorFaces, audience: 
       ? { status: 401, body: null, headers: { ...headers, 'HX-Redirect': audience.signInPath } }
       : seeOther(audience.signInPath, headers);
   }
-  if (!isElement) return page(faces.page(view, reader), view.status, headers);
+  if (!isElement) return page(faces.page(view, reader, audience.frame), view.status, headers);
   return page(faces.notice(view, reader), view.status, { ...headers, ...NOTICE_PLACE });
 }
 

@@ -9,6 +9,10 @@ export interface Exchange {
   door: Door | null;
   /** Name for logs and metrics: the route's, or `asset`, `none`. */
   name: string;
+  /** Other sites' origins that may show the answer in a frame. */
+  frameOrigins: readonly string[];
+  /** The same where the answer is for a frame; null in a window of its own. */
+  frame: readonly string[] | null;
 }
 
 /** Request ids: a prefix of this process and a number, unique enough to find a line in a log. */
@@ -22,7 +26,14 @@ export function createRequestIds(prefix: string): () => string {
 
 /** Begins the record of one request; later stages fill it in (`exchangeOf`). */
 export function beginExchange(ctx: Context, id: string): Exchange {
-  const exchange: Exchange = { id, startedAt: performance.now(), door: null, name: 'none' };
+  const exchange: Exchange = {
+    id,
+    startedAt: performance.now(),
+    door: null,
+    name: 'none',
+    frameOrigins: [],
+    frame: null,
+  };
   ctx.state['exchange'] = exchange;
   return exchange;
 }

@@ -32,5 +32,5 @@ export { createRouteTable, type RouteTable } from './route-table.ts';
 export { safeRedirect } from './safe-redirect.ts';
 export { isOwnOrigin } from './same-origin.ts';
 export { createHeadTemplates, type HeadTemplates } from './security-headers.ts';
-export { type Authenticate, type SignedIn, serveRoutes } from './serve-routes.ts';
+export { type Authenticate, type Frames, type SignedIn, serveRoutes } from './serve-routes.ts';
 export { createHttpServer } from './server.ts';

@@ -38,10 +38,12 @@ export function answerErrors({ log, metrics, heads, faces, signInPath }: AnswerO
       wants: swapsElement(ctx) ? ('element' as const) : ('page' as const),
       reader: { language: languageOf(ctx, null), zone: 'UTC' } satisfies Reader,
       requestId: exchange.id,
+      frame: exchange.frame,
       signInPath: signInPath(ctx.path),
     };
     const reply = errorReply(error, faces, audience);
-    await sendReply(ctx, reply, [...heads[face], 'X-Request-Id', exchange.id]);
+    const head = face === 'page' ? heads.framed(exchange.frameOrigins) : heads.json;
+    await sendReply(ctx, reply, [...head, 'X-Request-Id', exchange.id]);
   }
 
   return async function answering(ctx, next) {
@@ -92,6 +94,8 @@ export function refuseStrangeMethods(): Middleware {
 
 /** At the root, because it looks after all pages. */
 const SERVICE_WORKER = '/sw.js';
+/** What pages of host apps load: from elsewhere, and under one name for good. */
+const ENTRY = '/embed.js';
 const FOREVER = 'public, max-age=31536000, immutable';
 const AN_HOUR = 'public, max-age=3600';
 
@@ -106,7 +110,7 @@ export function serveAssets(assets: Assets, heads: HeadTemplates): Middleware {
     }
     exchange.name = 'asset';
     if (ctx.method !== 'GET' && ctx.method !== 'HEAD') throw new MethodNotAllowed('GET, HEAD');
-    const common = ctx.path === SERVICE_WORKER ? heads.worker : heads.asset;
+    const common = ctx.path === SERVICE_WORKER ? heads.worker : ctx.path === ENTRY ? heads.entry : heads.asset;
     const head = [...common, 'X-Request-Id', exchange.id, 'ETag', asset.etag, 'Vary', 'Accept-Encoding'];
     head.push('Cache-Control', asset.immutable ? FOREVER : AN_HOUR);
     ctx.respond = false;

@@ -31,6 +31,8 @@ export interface Reply {
   readonly type?: string;
   /** Takes the response over once the head is sent (event streams); `body` is null then. */
   readonly takeOver?: (response: ServerResponse) => void;
+  /** Origins that may show this page in a frame, where the handler knows and the session does not say. */
+  readonly frameOrigins?: readonly string[];
 }
 
 /** What the handler sees of the request, parsed. */
@@ -44,6 +46,8 @@ export interface RouteInput<P, Q, B> {
   readonly requestId: string;
   /** Language and zone of the answer: `views.for(input.reader)`. */
   readonly reader: Reader;
+  /** Where a host's page shows this one in a frame: the origins that may. Null in a window of its own. */
+  readonly frame: readonly string[] | null;
   /** Of the client, behind PROXY_HOPS trusted proxies. Never logged with anything personal. */
   readonly clientAddress: string;
 }
@@ -76,6 +80,8 @@ export interface Route<A extends Actor = Actor, P = unknown, Q = unknown, B = un
   readonly summary?: string;
   /** Set on the one form that other sites may post (`/sso`): skips the same-origin check. */
   readonly crossSite?: boolean;
+  /** Set on pages that the tenant's own host apps may show in a frame; all others are shown in none. */
+  readonly framed?: boolean;
   /**
    * For a form of a page whose sender's session has ended meanwhile: a page that gives back what was typed, with status
    * 401. Sees parsed input and nobody's scope; must not look anything up.

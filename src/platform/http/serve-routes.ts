@@ -28,6 +28,14 @@ export interface SignedIn extends Actor {
 /** Whose the token is; null: nobody's, or no longer. Answers from a cache, and throws when it cannot know. */
 export type Authenticate = (token: string) => Promise<SignedIn | null> | SignedIn | null;
 
+/** Pages in the frames of host apps. */
+export interface Frames {
+  /** Session and tenant of a page in a frame, from its Cookie header; the session may have ended. */
+  read(header: string | undefined): { readonly token: string; readonly tenantSlug: string } | null;
+  /** Who may show this tenant's pages in a frame. Never throws for a tenant that there is not. */
+  originsOf(tenantSlug: string): Promise<readonly string[]>;
+}
+
 /** What stands between a request and its handler. */
 export interface ServeOptions {
   readonly table: RouteTable;
@@ -36,6 +44,8 @@ export interface ServeOptions {
   readonly authenticate: Authenticate;
   /** Name of the cookie that holds a browser's session token. */
   readonly sessionCookie: string;
+  /** Pages in the frames of host apps; without it no page is shown in any. */
+  readonly frames?: Frames | undefined;
   readonly publicUrl?: URL | undefined;
   readonly proxyHops: number;
   /** Zone of people of whom none is known. */
@@ -74,21 +84,48 @@ export function serveRoutes(options: ServeOptions): Middleware {
     exchange.name = route.name;
 
     const bearer = bearerToken(ctx.req.headers.authorization);
-    const cookie = readCookie(ctx.req.headers.cookie, options.sessionCookie);
+    const framed = options.frames?.read(ctx.req.headers.cookie) ?? null;
+    const cookie = readCookie(ctx.req.headers.cookie, options.sessionCookie) ?? framed?.token;
     if (route.method !== 'GET' && !route.crossSite) refuseForeignPages(ctx, options, bearer, cookie);
     const person = await whoIsIt(options, door, bearer ?? cookie);
+    if (route.framed && options.frames) {
+      // the error pages of these doors too, or whoever is in a frame sees nothing
+      const tenantSlug = isNobody(person) ? framed?.tenantSlug : person.tenantSlug;
+      if (tenantSlug !== undefined) exchange.frameOrigins = await options.frames.originsOf(tenantSlug);
+      exchange.frame = frameOf(ctx, options, exchange.frameOrigins);
+    }
     if (isNobody(person) && route.whenSignedOut && route.policy.needsSession && !isFragmentRequest(ctx)) {
       const typed = await readInput(ctx, options, door, found.values, person, exchange.id).catch(notSignedIn);
-      await sendReply(ctx, route.whenSignedOut(typed), [...heads[route.face], 'X-Request-Id', exchange.id]);
+      const head = heads.framed(exchange.frameOrigins);
+      await sendReply(ctx, route.whenSignedOut(typed), [...head, 'X-Request-Id', exchange.id]);
       return;
     }
     admit(options, door, person);
 
     const input = await readInput(ctx, options, door, found.values, person, exchange.id);
     const reply = await callHandler(options, door, person, input);
-    const head = input.isFragment && route.face === 'page' ? heads.fragment : heads[route.face];
+    const head = headOf(heads, input, route.face, reply.frameOrigins ?? exchange.frameOrigins);
     await sendReply(ctx, forHtmx(reply, input.isFragment), [...head, 'X-Request-Id', exchange.id]);
   };
+}
+
+function headOf(
+  heads: HeadTemplates,
+  { isFragment }: Pick<RouteInput<unknown, unknown, unknown>, 'isFragment'>,
+  face: Door['route']['face'],
+  frameOrigins: readonly string[],
+): readonly string[] {
+  if (face === 'json') return heads.json;
+  return isFragment ? heads.fragment : heads.framed(frameOrigins);
+}
+
+/** In a frame is what came with a frame's session, and what the browser says is for one. */
+function frameOf(ctx: Context, options: ServeOptions, frameOrigins: readonly string[]): readonly string[] | null {
+  if (frameOrigins.length === 0) return null;
+  const { headers } = ctx.req;
+  const isOwnWindow = readCookie(headers.cookie, options.sessionCookie) !== undefined;
+  const isFrames = !isOwnWindow && options.frames?.read(headers.cookie) != null;
+  return isFrames || headers['sec-fetch-dest'] === 'iframe' ? frameOrigins : null;
 }
 
 /** Who is not signed in need not know what else is wrong. */
@@ -138,6 +175,7 @@ async function readInput(
     ctx,
     isFragment: isFragmentRequest(ctx),
     requestId,
+    frame: exchangeOf(ctx).frame,
     // most JSON routes ask for neither
     get reader(): Reader {
       return { language: languageOf(ctx, person.locale), zone: person.zone ?? options.defaultZone };
