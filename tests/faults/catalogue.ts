@@ -3,12 +3,16 @@ import { churn } from './stories/churn.ts';
 import { cursors } from './stories/cursors.ts';
 import { deafDatabase, heldRows, unknownCommit } from './stories/database.ts';
 import { assignmentRaces, claimRaces, closingRaces } from './stories/desk.ts';
+import { fanOut } from './stories/fan-out.ts';
+import { flapping } from './stories/flapping.ts';
 import { frozenLeader } from './stories/frozen.ts';
 import { failpoints, killNode, killPostgres } from './stories/kill.ts';
-import { deafLine, halfOpen, slowReaders, snapshots, wildHints } from './stories/live.ts';
+import { deafLine, halfOpen, snapshots, wildHints } from './stories/live.ts';
 import { clocks, crossing, races, rolling, twins } from './stories/nodes.ts';
 import { refusals } from './stories/refusals.ts';
-import { fanOut, longConversation, storm } from './stories/size.ts';
+import { longConversation } from './stories/size.ts';
+import { slowReaders } from './stories/slow-readers.ts';
+import { storm } from './stories/storm.ts';
 import type { Story } from './stories/story.ts';
 
 /** A row of faults.md and the story that shows it. */
@@ -39,7 +43,8 @@ export const CATALOGUE: readonly Entry[] = [
   { row: 'F9', title: 'hints come late, twice, shuffled, or not', story: wildHints, short: 1 },
   { row: 'F10', title: 'the line between the nodes is half dead', story: deafLine, short: 1 },
   { row: 'F12', title: 'the network forgot the sockets', story: halfOpen, short: 6 },
-  { row: 'F14', title: 'lines are cut, reset, slowed and dropped over two nodes', story: churn, short: 10 },
+  { row: 'F14', title: 'the network is gone for two seconds, again and again', story: flapping, short: 3 },
+  { row: 'churn', title: 'lines are cut, reset, slowed and dropped over two nodes', story: churn, short: 10 },
   { row: 'F15', title: 'old, future and foreign cursors', story: cursors, short: 4 },
   { row: 'F16', title: 'a page and its stream are one state', story: snapshots, short: 40 },
   { row: 'F17', title: 'rows are held and connections ended (and F32)', story: heldRows, short: 2 },

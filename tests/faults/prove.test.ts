@@ -9,9 +9,10 @@ import { churn } from './stories/churn.ts';
 import { cursors } from './stories/cursors.ts';
 import { frozenLeader } from './stories/frozen.ts';
 import { killNode } from './stories/kill.ts';
-import { halfOpen, slowReaders } from './stories/live.ts';
+import { halfOpen } from './stories/live.ts';
 import { races } from './stories/nodes.ts';
 import { refusals } from './stories/refusals.ts';
+import { slowReaders } from './stories/slow-readers.ts';
 import type { Story } from './stories/story.ts';
 
 /**

@@ -1,4 +1,3 @@
-import { readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Anomaly } from '../lab/checker.ts';
 import { http } from '../lab/client.ts';
@@ -194,49 +193,3 @@ export const snapshots: Story = (options) =>
     }
     return { anomalies, rounds, facts: { messages: number } };
   });
-
-/** F18: some readers stop reading in a busy room. They are cut with 1013 and resume; the others notice nothing. */
-export const slowReaders: Story = (options) =>
-  inLab(options, {}, async (lab) => {
-    const tenant = await lab.newTenant();
-    const [conversation] = await lab.converse(tenant, 1);
-    const [seat] = lab.seats;
-    if (!conversation || !seat) throw new Error('no conversation');
-    const { id, user } = conversation;
-    const lead = await lab.signIn(tenant, 'lead');
-    const readers = Array.from({ length: 10 }, (_, at) =>
-      lab.client({ name: `reader-${at}`, person: lead, rooms: [id], silenceMs: 120_000 }),
-    );
-    const slow = lab.client({ name: 'slow', person: lead, rooms: [id], silenceMs: 120_000 });
-    const writer = lab.client({ name: 'writer', person: user, rooms: [id], window: 8, silenceMs: 120_000 });
-    await connected([...readers, slow, writer]);
-    slow.pause();
-    const connects = slow.connects;
-    // four bytes a character: the most that a message may weigh
-    const big = '𝄞'.repeat(3_900);
-    const rssBefore = rss(seat.node?.pid);
-    const sent = 700;
-    for (let number = 0; number < sent; number += 20) {
-      await Promise.all(Array.from({ length: 20 }, (_, at) => writer.send(id, `${number + at} ${big}`)));
-    }
-    const grown = rss(seat.node?.pid) - rssBefore;
-    // the reader itself hears of it when it reads again
-    slow.resume();
-    await until('the slow one is back', () => slow.connects > connects, 10_000).catch(() => {});
-    const anomalies = await lab.judge(40_000);
-    const closed = lab.recorder.events.find((event) => event.type === 'closed' && event.process === 'slow');
-    const code = closed?.type === 'closed' ? closed.code : 0;
-    if (code !== 1013)
-      anomalies.push({ kind: 'stale', what: `who did not read was cut with ${code || 'nothing'}, not 1013` });
-    return {
-      anomalies,
-      rounds: 1,
-      facts: { megabytes: Math.round((sent * big.length * 2) / 2 ** 20), code, grownMb: Math.round(grown / 2 ** 20) },
-    };
-  });
-
-/** Resident bytes of a process. */
-function rss(pid: number | undefined): number {
-  const status = pid ? readFileSync(`/proc/${pid}/status`, 'utf8') : '';
-  return Number(/VmRSS:\s+(\d+)/.exec(status)?.[1] ?? 0) * 1_024;
-}
