@@ -281,8 +281,8 @@ describe('the test itself', () => {
     const logs = drop(
       'messages_by_seq',
       'messages_by_version',
-      'messages_by_time',
-      'messages_by_sender',
+      'messages_events_by_time',
+      'messages_sent',
       'messages_by_client_id',
     );
     expect(await scannedTables(logged, logs)).toContain('messages');

@@ -70,7 +70,7 @@ async function abandonedConversations(scope: Scope, onlyId: string | null): Prom
         and (u.status <> 'active' or p.last_seen_at < ${since})
         and not exists (
           select 1 from messages m
-          where m.conversation_id = c.id and m.tenant_id = c.tenant_id and m.event in ('assigned', 'transferred')
+          where m.conversation_id = c.id and m.tenant_id = c.tenant_id and m.sender_type = 'system' and m.event in ('assigned', 'transferred')
             and m.data ->> 'adminId' = c.assigned_admin_id::text and m.created_at > ${since})
       order by c.waiting_since, c.id
       limit ${MAX_AT_ONCE}`,

@@ -54,7 +54,7 @@ async function settleClocks(scope: Scope): Promise<{ count: number; late: number
     const settled = await rows(
       inside,
       sql<LateRow>`
-        with over as (
+        with over as materialized (
           select r.conversation_id, r.waiting_since, r.breached_at, c.assigned_admin_id, a.answered_at,
             coalesce(a.answered_at, c.closed_at, ${inside.now}) > r.due_at as is_late
           from response_clocks r
@@ -67,12 +67,14 @@ async function settleClocks(scope: Scope): Promise<{ count: number; late: number
           where r.tenant_id = ${inside.tenant.id} and r.settled_at is null
             and (c.waiting_since is distinct from r.waiting_since or c.status <> 'open')
           limit ${MAX_AT_ONCE}
+          for no key update of r skip locked
         )
         update response_clocks r set settled_at = ${inside.now}, answered_at = over.answered_at,
           breached_at = case when over.is_late then coalesce(r.breached_at, ${inside.now}) else r.breached_at end
         from over
+        -- by the primary key alone: locked above, and with 'settled_at is null' a planner without statistics walks all
+        -- running clocks for each row
         where r.conversation_id = over.conversation_id and r.waiting_since = over.waiting_since
-          and r.tenant_id = ${inside.tenant.id} and r.settled_at is null
         returning r.conversation_id as "conversationId", r.kind, r.due_at as "dueAt",
           over.assigned_admin_id as "assignedAdminId", coalesce(over.is_late and over.breached_at is null, false) as "isNewlyLate"`,
     );
