@@ -37,6 +37,7 @@ import {
   serveWebSockets,
 } from './platform/realtime/index.ts';
 import { answerMailEffect, type Reach, reachJobs, reachTasks } from './reach/index.ts';
+import { foldJobs, reportTasks } from './reports/index.ts';
 import { auditJobs, openTenancy, recordRefusal, tenancyTasks } from './tenancy/index.ts';
 
 /** What the wings are made from. */
@@ -74,6 +75,7 @@ export const tasks: readonly Task[] = [
   attachmentsCheckTask,
   ...importsTasks,
   ...reachTasks,
+  ...reportTasks,
 ];
 
 /** Composition root: makes every wing's routes, event handlers, rooms and jobs, in the order of the house. */
@@ -156,6 +158,7 @@ export async function openModules(deps: ModuleDeps): Promise<Modules> {
       ...attachmentJobs({ files }),
       retentionJob({ tenancy, storage: files.storage }),
       ...reach.jobs,
+      ...foldJobs({ tenancy, log }),
     ],
     routes: app.routes,
     rooms: hub.kinds,

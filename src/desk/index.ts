@@ -19,7 +19,7 @@ export { closeConversation } from './close-conversation.ts';
 export { type Colleague, listColleagues } from './colleagues.ts';
 export { type Desk, openDesk } from './desk.ts';
 export type { DeskEvent } from './events.ts';
-export { type BusinessHours, businessClock } from './hours/business-hours.ts';
+export { type BusinessClock, type BusinessHours, businessClock } from './hours/business-hours.ts';
 export { type DeskLive, openDeskLive } from './live/desk-live.ts';
 export { staffRoom } from './live/staff.room.ts';
 export { addNote } from './notes/add-note.ts';

@@ -24,6 +24,9 @@ export const OF_CONVERSATION: readonly PersonalTable[] = [
   'assignment_decisions',
   'closing_warnings',
   'response_clocks',
+  'report_conversations',
+  'report_responses',
+  'report_activity',
 ].map((table) => ({ table, isTheirs: 't.conversation_id = ?::uuid', hidden: [] }));
 
 /** By conversation too, but read in pages, or with their bytes. */
@@ -51,6 +54,10 @@ export const NOT_PERSONAL: Readonly<Record<string, string>> = {
   attachment_usage: 'sums under an id',
   answer_mail_sweeps: 'a time for each company',
   job_runs: 'counts',
+  report_cells: 'counts by user type, topic, country and agent; made again without who is gone',
+  report_dirty_days: 'days',
+  report_states: 'a time for each company',
+  report_open_hours: 'of the company',
   installation: 'of nobody',
   migrations: 'of nobody',
 };

@@ -1,0 +1,323 @@
+import { sql } from 'kysely';
+import { rows } from '../../messaging/index.ts';
+import { type Scope, transact } from '../../platform/database/index.ts';
+import type { TenantInfo } from '../../tenancy/index.ts';
+import { firstDifference, openStretches, type Rules, rulesOf, storeOpenHours } from './open-hours.ts';
+import { lockModel } from './report-state.ts';
+
+/** What one run did in one tenant. */
+export interface FoldRun {
+  /** Conversations whose facts were made anew. */
+  readonly folded: number;
+  readonly days: number;
+  readonly months: number;
+  /** False when there was more than one run is to do; the next goes on. */
+  readonly isDone: boolean;
+}
+
+/** How much one run may do. */
+export interface FoldLimits {
+  /** Transactions of five hundred conversations. */
+  readonly batches: number;
+  /** Looks at every conversation instead of those that moved lately: finds what was put into the tables by hand. */
+  readonly everything?: boolean;
+}
+
+/** Conversations in one transaction: a second at most, so that nobody who deletes has to wait for long. */
+const AT_ONCE = 500;
+const DAYS_AT_ONCE = 8;
+/**
+ * Looked at again besides what the transactions under way may still bring: a conversation without a message has its
+ * time from a node's clock, and those may differ by ten minutes.
+ */
+const CLOCKS_MAY_DIFFER = '15 minutes';
+/** Hours are laid out from here, or from the oldest conversation; and so far ahead. */
+const HOURS_FROM = Date.parse('2015-01-01T00:00:00Z');
+const HOURS_AHEAD_MS = 60 * 86_400_000;
+const HOURS_LEFT_MS = 14 * 86_400_000;
+
+/**
+ * Takes in what has happened in a tenant since the last run: conversations that moved (by the place of their last
+ * line), ratings, countries of people, opening hours. Finds them by time, beginning before the oldest transaction that
+ * could still bring something, so that a late commit is never passed over. Nodes take turns by a lock.
+ */
+export async function foldTenant(scope: Scope, tenant: TenantInfo, limits: FoldLimits): Promise<FoldRun> {
+  const left = { batches: limits.batches };
+  await transact(scope, (inside) => followRules(inside, rulesOf(tenant)));
+  const look = await beginLook(scope, limits.everything ?? false);
+  let folded = 0;
+  folded += await foldInBatches(scope, left, (inside, after) => movedConversations(inside, look, after));
+  folded += await foldInBatches(scope, left, (inside) => ratedConversations(inside, look));
+  folded += await foldInBatches(scope, left, (inside) => movedPeople(inside, look));
+  folded += await refoldByRules(scope, left);
+  const isDone = left.batches > 0;
+  if (isDone) await endLook(scope, look);
+  // a build that takes many runs adds up at its end: until then no day would stay as it is
+  const { days, months } = isDone ? await refreshSums(scope) : { days: 0, months: 0 };
+  return { folded, days, months, isDone };
+}
+
+/** Where a look begins and what it will have seen. Times as PostgreSQL writes them, to the microsecond. */
+interface Look {
+  readonly from: string;
+  readonly settledTo: string;
+  readonly at: string;
+  readonly xmax: string;
+  readonly xmin: string;
+  readonly accessXid: string;
+}
+
+/**
+ * What was stamped before `mark_at` belongs to transactions older than `mark_xmax`: once those have all ended, it can
+ * be seen, and need not be looked for again. The statement's time is taken before its snapshot.
+ */
+async function beginLook(scope: Scope, everything: boolean): Promise<Look> {
+  const [look] = await rows(
+    scope,
+    sql<Look>`
+      select (case when ${everything} then '-infinity' else settled_to - ${CLOCKS_MAY_DIFFER}::interval end)::text as "from",
+        (case when mark_xmax <= pg_snapshot_xmin(pg_current_snapshot()) then mark_at else settled_to end)::text as "settledTo",
+        statement_timestamp()::text as at, pg_snapshot_xmax(pg_current_snapshot())::text as xmax,
+        pg_snapshot_xmin(pg_current_snapshot())::text as xmin, coalesce(access_xid, '0')::text as "accessXid"
+      from report_states where tenant_id = ${scope.tenant.id}`,
+  );
+  if (!look) throw new Error('a tenant has no state of its reports');
+  return look;
+}
+
+async function endLook(scope: Scope, look: Look): Promise<void> {
+  await rows(
+    scope,
+    sql`
+      update report_states set as_of = greatest(as_of, ${look.at}::timestamptz),
+        settled_to = greatest(settled_to, ${look.settledTo}::timestamptz),
+        mark_at = case when mark_xmax is null or mark_xmax <= ${look.xmin}::xid8 then ${look.at}::timestamptz else mark_at end,
+        mark_xmax = case when mark_xmax is null or mark_xmax <= ${look.xmin}::xid8 then ${look.xmax}::xid8 else mark_xmax end,
+        access_xid = ${look.xmin}::xid8
+      where tenant_id = ${scope.tenant.id}`,
+  );
+}
+
+/** A conversation to fold, with where it stands in the order in which they are found. */
+interface Found {
+  readonly id: string;
+  readonly at?: string;
+}
+
+type Find = (scope: Scope, after: Found | null) => Promise<Found[]>;
+
+/** Each batch under the lock and in one transaction with what it finds, until nothing is left to find. */
+async function foldInBatches(scope: Scope, left: { batches: number }, find: Find): Promise<number> {
+  let folded = 0;
+  let last: Found | null = null;
+  while (left.batches > 0) {
+    const found: Found[] = await transact(scope, async (inside) => {
+      await lockModel(inside);
+      const ids = await find(inside, last);
+      await foldConversations(
+        inside,
+        ids.map(({ id }) => id),
+      );
+      return ids;
+    });
+    folded += found.length;
+    if (found.length < AT_ONCE) return folded;
+    last = found.at(-1) ?? null;
+    left.batches--;
+  }
+  return folded;
+}
+
+async function foldConversations(scope: Scope, ids: readonly string[]): Promise<void> {
+  if (ids.length > 0) await rows(scope, sql`select report_fold(${scope.tenant.id}, ${ids}::uuid[])`);
+}
+
+async function movedConversations(scope: Scope, { from }: Look, after: Found | null): Promise<Found[]> {
+  return rows(
+    scope,
+    sql<Found>`
+      select c.id, c.last_message_at::text as at from conversations c
+      where c.tenant_id = ${scope.tenant.id} and c.kind = 'support' and c.last_message_at >= ${from}::timestamptz
+        and (${after?.id ?? null}::uuid is null or (c.last_message_at, c.id) > (${after?.at ?? null}::timestamptz, ${after?.id ?? null}::uuid))
+        and not exists (
+          select from report_conversations r
+          where r.conversation_id = c.id and r.tenant_id = c.tenant_id and r.last_seq = c.last_seq)
+      order by c.last_message_at, c.id limit ${AT_ONCE}`,
+  );
+}
+
+async function ratedConversations(scope: Scope, { from }: Look): Promise<Found[]> {
+  return rows(
+    scope,
+    sql<Found>`
+      select r.conversation_id as id from conversation_ratings r
+      join report_conversations c on c.conversation_id = r.conversation_id and c.tenant_id = r.tenant_id
+      where r.tenant_id = ${scope.tenant.id} and r.updated_at >= ${from}::timestamptz and c.rating is distinct from r.score
+      limit ${AT_ONCE}`,
+  );
+}
+
+/** Of people whose country has changed: the report shows what is known of them now. */
+async function movedPeople(scope: Scope, { accessXid }: Look): Promise<Found[]> {
+  return rows(
+    scope,
+    sql<Found>`
+      select distinct r.conversation_id as id from access_changes a
+      join users u on u.id = a.user_id and u.tenant_id = a.tenant_id
+      join conversations c on c.opened_by = u.id and c.tenant_id = u.tenant_id
+      join report_conversations r on r.conversation_id = c.id and r.tenant_id = c.tenant_id
+      where a.tenant_id = ${scope.tenant.id} and a.changed_xid >= ${accessXid}::xid8
+        and r.country <> coalesce(u.country, '')
+      limit ${AT_ONCE}`,
+  );
+}
+
+interface StoredRules {
+  readonly rules: Rules | null;
+  readonly hoursFrom: Date | string | null;
+  readonly hoursTo: Date | string | null;
+  readonly oldest: Date | string | null;
+  readonly now: Date | string;
+}
+
+/**
+ * Lays the opening hours out when they, or the zone, are others than the facts were made with, and notes from when on
+ * facts are to be made anew: a holiday of next month changes nothing that has happened.
+ */
+async function followRules(scope: Scope, rules: Rules): Promise<void> {
+  await lockModel(scope);
+  const tenantId = scope.tenant.id;
+  await rows(scope, sql`insert into report_states (tenant_id) values (${tenantId}) on conflict do nothing`);
+  const [state] = await rows(
+    scope,
+    sql<StoredRules>`
+      select s.rules, s.hours_from as "hoursFrom", s.hours_to as "hoursTo", clock_timestamp() as now,
+        (select min(c.created_at) from conversations c
+         where c.tenant_id = s.tenant_id and c.created_at < coalesce(s.hours_from, ${new Date(HOURS_FROM)}::timestamptz)
+           and c.last_message_at >= s.settled_to - ${CLOCKS_MAY_DIFFER}::interval) as oldest
+      from report_states s where s.tenant_id = ${tenantId}`,
+  );
+  if (!state) return;
+  const now = time(state.now) ?? 0;
+  const known = { from: time(state.hoursFrom), to: time(state.hoursTo), oldest: time(state.oldest) };
+  const isSame = JSON.stringify(state.rules) === JSON.stringify(await asStored(scope, rules));
+  if (isSame && known.oldest === null && known.to !== null && known.to > now + HOURS_LEFT_MS) return;
+  const from = new Date(Math.min(known.oldest ?? Infinity, known.from ?? HOURS_FROM));
+  const to = new Date(now + HOURS_AHEAD_MS);
+  const laidOut = openStretches(rules, from, to);
+  await storeOpenHours(scope, laidOut);
+  const changedAt = state.rules ? refoldSince(state.rules, rules, laidOut, { from, now }) : null;
+  await rows(
+    scope,
+    sql`
+      update report_states set rules = ${JSON.stringify(rules)}::jsonb, hours_from = ${from}, hours_to = ${to},
+        refold_after = case when ${changedAt}::timestamptz is null then refold_after else '00000000-0000-0000-0000-000000000000' end,
+        refold_since = case when ${changedAt}::timestamptz is null then refold_since
+          else least(refold_since, ${changedAt}::timestamptz) end
+      where tenant_id = ${tenantId}`,
+  );
+}
+
+/** As jsonb gives it back, so that two can be compared. */
+async function asStored(scope: Scope, rules: Rules): Promise<unknown> {
+  const [row] = await rows(scope, sql<{ rules: unknown }>`select ${JSON.stringify(rules)}::jsonb as rules`);
+  return row?.rules;
+}
+
+/** Since when what has happened counts otherwise; null when nothing does. Another zone has other days. */
+function refoldSince(
+  before: Rules,
+  rules: Rules,
+  laidOut: ReturnType<typeof openStretches>,
+  { from, now }: { from: Date; now: number },
+): Date | null {
+  if (before.timeZone !== rules.timeZone) return from;
+  const changed = firstDifference(openStretches(before, from, new Date(now)), laidOut, now);
+  return changed === null ? null : new Date(changed);
+}
+
+async function refoldByRules(scope: Scope, left: { batches: number }): Promise<number> {
+  let folded = 0;
+  while (left.batches > 0) {
+    const found = await transact(scope, async (inside) => {
+      await lockModel(inside);
+      const ids = await rows(
+        inside,
+        sql<Found>`
+          select r.conversation_id as id from report_states s
+          join report_conversations r on r.tenant_id = s.tenant_id and r.conversation_id > s.refold_after
+          join conversations c on c.id = r.conversation_id and c.tenant_id = r.tenant_id
+          where s.tenant_id = ${inside.tenant.id} and s.refold_after is not null
+            and greatest(c.last_message_at, c.closed_at) >= s.refold_since
+          order by r.conversation_id limit ${AT_ONCE}`,
+      );
+      await foldConversations(
+        inside,
+        ids.map(({ id }) => id),
+      );
+      const last = ids.length < AT_ONCE ? null : (ids.at(-1)?.id ?? null);
+      await rows(
+        inside,
+        sql`
+          update report_states set refold_after = ${last}::uuid,
+            refold_since = case when ${last}::uuid is null then null else refold_since end
+          where tenant_id = ${inside.tenant.id} and refold_after is not null`,
+      );
+      return ids;
+    });
+    folded += found.length;
+    if (found.length < AT_ONCE) return folded;
+    left.batches--;
+  }
+  return folded;
+}
+
+/** Adds up the days that facts have changed in, and the whole months that can be added up then. */
+export async function refreshSums(scope: Scope): Promise<{ days: number; months: number }> {
+  let days = 0;
+  for (;;) {
+    const refreshed = await transact(scope, async (inside) => {
+      await lockModel(inside);
+      const dirty = await rows(
+        inside,
+        sql<{ day: string }>`
+          select day::text from report_dirty_days where tenant_id = ${inside.tenant.id} order by day limit ${DAYS_AT_ONCE}`,
+      );
+      if (dirty.length > 0) {
+        await rows(
+          inside,
+          sql`select report_refresh_days(${inside.tenant.id}, ${dirty.map(({ day }) => day)}::date[])`,
+        );
+      }
+      return dirty.length;
+    });
+    days += refreshed;
+    if (refreshed < DAYS_AT_ONCE) break;
+  }
+  return { days, months: await refreshMonths(scope) };
+}
+
+/** Months that are over, have days and no sum of their own. */
+async function refreshMonths(scope: Scope): Promise<number> {
+  const missing = await rows(
+    scope,
+    sql<{ month: string }>`
+      select distinct date_trunc('month', d.start)::date::text as month from report_cells d
+      where d.tenant_id = ${scope.tenant.id} and d.grain = 'day' and d.cell = '{}'
+        and d.start < date_trunc('month', now() - interval '1 day')::date
+        and not exists (
+          select from report_cells m where m.tenant_id = d.tenant_id and m.grain = 'month' and m.cell = '{}'
+            and m.start = date_trunc('month', d.start)::date)`,
+  );
+  for (const { month } of missing) {
+    await transact(scope, async (inside) => {
+      await lockModel(inside);
+      await rows(inside, sql`select report_refresh_month(${inside.tenant.id}, ${month}::date)`);
+    });
+  }
+  return missing.length;
+}
+
+function time(at: Date | string | null): number | null {
+  return at === null ? null : new Date(at).getTime();
+}
