@@ -103,7 +103,14 @@ export async function openModules(deps: ModuleDeps): Promise<Modules> {
   const live = openLive({ hub, database, views, log, timeZone: messaging.timeZone, links: files.links });
   appender.onAppended(live.appended);
   database.onEvent(live.heard);
-  const deskLive = openDeskLive({ hub, database, views, log, timeZone: messaging.timeZone });
+  const deskLive = openDeskLive({
+    hub,
+    database,
+    views,
+    log,
+    timeZone: messaging.timeZone,
+    rowsChanged: live.rowsChanged,
+  });
   database.onEvent(deskLive.heard);
   const desk = openDesk({ database, tenancy, people: () => hub.people(), log });
   database.onEvent(desk.heard);
@@ -134,7 +141,7 @@ export async function openModules(deps: ModuleDeps): Promise<Modules> {
       ...eventRoutes({ ...sockets, config }),
       ...signInRoutes({ identity, tenancy, views, config }),
       ...(config.demo ? demoRoutes({ views, identity, publicUrl: config.publicUrl }) : []),
-      ...dashboardRoutes({ views, messaging, tenancy, epoch, publicUrl: config.publicUrl }),
+      ...dashboardRoutes({ views, messaging, tenancy, epoch, desk, publicUrl: config.publicUrl }),
       ...chatRoutes({ views, messaging, tenancy, epoch, desk, identity }),
     ],
   });

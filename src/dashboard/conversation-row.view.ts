@@ -1,8 +1,9 @@
-import { contactsFor } from '../desk/index.ts';
+import { type BusinessClock, contactsFor, type DueResponse } from '../desk/index.ts';
 import type { Person } from '../identity/index.ts';
 import type { ListedConversation } from '../messaging/index.ts';
 import type { SupportSettings } from '../tenancy/index.ts';
 import { type DeskFilters, deskHref } from './desk-address.ts';
+import { type DueView, dueView } from './due.view.ts';
 import { initials } from './initials.ts';
 
 /** One conversation in the list, as one agent sees it. */
@@ -10,7 +11,7 @@ export interface ConversationRow {
   readonly id: string;
   /** Opens it; the filters stay. */
   readonly href: string;
-  /** Milliseconds of the last message: the place in the list. */
+  /** The place in the list, the greatest first: milliseconds of the last message, or before what is due. */
   readonly key: number;
   readonly status: 'open' | 'closed';
   readonly userType: string;
@@ -23,12 +24,8 @@ export interface ConversationRow {
   /** Users' messages that no admin who may answer has read. */
   readonly unread: number;
   readonly holder: Holder | null;
-  /** Since when the user waits for an answer; null while nobody waits. */
-  readonly waitingSince: string | null;
-  /** `warning` from half of the target on, `late` beyond it. */
-  readonly waitingLevel: '' | 'warning' | 'late';
-  /** 0: the tenant has set no target. */
-  readonly targetMinutes: number;
+  /** When an answer is due; null while nobody waits. */
+  readonly due: DueView | null;
   /** It is the one that is open. */
   readonly current: boolean;
 }
@@ -47,21 +44,28 @@ export interface RowContext {
   readonly filters: DeskFilters;
   readonly openId: string | null;
   readonly settings: Pick<SupportSettings, 'firstResponseTargetMinutes' | 'nextResponseTargetMinutes'>;
+  readonly clock: BusinessClock;
+  /** Running waits, by conversation. */
+  readonly dues: ReadonlyMap<string, DueResponse>;
   readonly now: Date;
 }
+
+/** Later than everything that is due. */
+const NEVER = 8.64e15;
 
 /** The row of a listed conversation. */
 export function conversationRow(listed: ListedConversation, context: RowContext): ConversationRow {
   const { conversation, user } = listed;
   const { email, phone } = contactsFor(context.reader, { email: user?.email ?? null, phone: user?.phone ?? null });
   const lastMessageAt = conversation.lastMessageAt ?? conversation.createdAt;
-  const { firstResponseTargetMinutes, nextResponseTargetMinutes } = context.settings;
-  const targetMinutes = listed.assignedAdmin ? nextResponseTargetMinutes : firstResponseTargetMinutes;
-  const waitingSince = conversation.status === 'open' ? listed.waitingSince : null;
+  const due = dueView(listed, context);
   return {
     id: conversation.id,
     href: deskHref(conversation.id, context.filters),
-    key: Date.parse(lastMessageAt),
+    key:
+      (context.filters.sort ?? context.filters.late)
+        ? -(due?.dueAt ? Date.parse(due.dueAt) : NEVER)
+        : Date.parse(lastMessageAt),
     status: conversation.status,
     userType: conversation.userType ?? '',
     name: user?.name ?? '',
@@ -71,9 +75,7 @@ export function conversationRow(listed: ListedConversation, context: RowContext)
     previewSide: listed.previewSenderType,
     unread: conversation.unreadByStaff ?? 0,
     holder: listed.assignedAdmin && holderOf(listed.assignedAdmin, context.reader),
-    waitingSince,
-    waitingLevel: waitingLevel(waitingSince, targetMinutes, context.now),
-    targetMinutes,
+    due,
     current: conversation.id === context.openId,
   };
 }
@@ -81,11 +83,4 @@ export function conversationRow(listed: ListedConversation, context: RowContext)
 /** Who holds it, seen by `reader`. */
 export function holderOf(admin: { readonly id: string; readonly name: string }, reader: Pick<Person, 'id'>): Holder {
   return { id: admin.id, name: admin.name, initials: initials(admin.name), isMe: admin.id === reader.id };
-}
-
-function waitingLevel(since: string | null, targetMinutes: number, now: Date): ConversationRow['waitingLevel'] {
-  if (!since || targetMinutes === 0) return '';
-  const minutes = (now.getTime() - Date.parse(since)) / 60_000;
-  if (minutes > targetMinutes) return 'late';
-  return minutes > targetMinutes / 2 ? 'warning' : '';
 }

@@ -1,3 +1,4 @@
+import type { Desk } from '../desk/index.ts';
 import type { Person } from '../identity/index.ts';
 import type { Messaging } from '../messaging/index.ts';
 import type { Scope } from '../platform/database/index.ts';
@@ -11,6 +12,7 @@ export interface DashboardDeps {
   readonly views: Views;
   readonly messaging: Messaging;
   readonly tenancy: Pick<Tenancy, 'tenant' | 'refresh' | 'active'>;
+  readonly desk: Pick<Desk, 'clock'>;
   /** Epoch of this database's logs: the first half of the cursor that a page hands to its live connection. */
   readonly epoch: string;
   /** The origin that browsers see; the one that a request came to when absent. */

@@ -9,12 +9,26 @@ export interface DeskFilters {
   readonly q?: string | undefined;
   /** `me`: only conversations whose notes name the agent. */
   readonly mentions?: 'me' | undefined;
+  /** `due`: who waits for an answer, what is due first coming first; otherwise the newest message first. */
+  readonly sort?: 'due' | undefined;
+  /** `1`: only those whose answer is late. */
+  readonly late?: '1' | undefined;
 }
 
 /** Path of the desk. */
 export const DESK = '/admin/support-chat';
 
-const FILTER_NAMES = ['status', 'userType', 'assignedAdminId', 'dateFrom', 'dateTo', 'q', 'mentions'] as const;
+const FILTER_NAMES = [
+  'status',
+  'userType',
+  'assignedAdminId',
+  'dateFrom',
+  'dateTo',
+  'q',
+  'mentions',
+  'sort',
+  'late',
+] as const;
 
 /** Only the filters of what a query may hold. */
 export function filtersOf(query: DeskFilters): DeskFilters {

@@ -1,11 +1,15 @@
 import {
   type Colleague,
   conversationsThatMention,
+  countLate,
   countUnseenMentions,
+  type Desk,
   explainAssignment,
   hasUnseenMention,
   lastNoteVersion,
   listColleagues,
+  listDueConversations,
+  listDueResponses,
   type NoteLine,
   type NoteView,
   noteLine,
@@ -18,7 +22,9 @@ import type { Person } from '../identity/index.ts';
 import {
   accessConversation,
   type Conversation,
+  type ConversationList,
   type ListedConversation,
+  type ListPage,
   type LogPage,
   type LogWindow,
   listConversations,
@@ -31,7 +37,8 @@ import type { Reader } from '../platform/views/index.ts';
 import type { Tenancy } from '../tenancy/index.ts';
 import { type AssignmentReason, assignmentReason } from './assignment-reason.view.ts';
 import { type ConversationRow, conversationRow } from './conversation-row.view.ts';
-import { DESK, type DeskFilters, deskHref, deskQuery } from './desk-address.ts';
+import { DESK, type DeskFilters, deskHref, deskQuery, filtersOf } from './desk-address.ts';
+import { type DueContext, dueView } from './due.view.ts';
 import { type PersonDetails, personDetails } from './person-details.view.ts';
 import {
   type ChosenMessage,
@@ -47,6 +54,7 @@ import {
 export interface DeskSources {
   readonly messaging: Messaging;
   readonly tenancy: Pick<Tenancy, 'tenant'>;
+  readonly desk: Pick<Desk, 'clock'>;
   /** Today's epoch of the live channel's cursors. */
   readonly epoch: string;
 }
@@ -74,7 +82,21 @@ export interface ListView {
   readonly clearHref: string;
   /** Whether anything narrows it. */
   readonly filtered: boolean;
+  /** Nothing narrows it but that somebody must wait. */
+  readonly waitingOnly: boolean;
   readonly mentions: MentionsView;
+  readonly late: LateView;
+}
+
+/** How many wait for an answer that is late, and the filter that shows them. */
+export interface LateView {
+  readonly count: number;
+  readonly isOn: boolean;
+  readonly reloadHref: string;
+  /** Shows them, what is due first coming first. */
+  readonly href: string;
+  /** The reader is one of those who are told at once. */
+  readonly isTold: boolean;
 }
 
 /** In how many conversations colleagues have named the agent since they looked, and the filter that shows them. */
@@ -111,6 +133,8 @@ export interface OpenConversation {
   readonly details: DetailsView;
 }
 
+/** Whoever may see how support does is told when an answer is late: leads. */
+const TOLD_OF_LATE = 'VIEW_SUPPORT_REPORTS';
 const ROWS_PER_PAGE = 40;
 const MESSAGES_PER_PAGE = 50;
 const EARLIER_SHOWN = 5;
@@ -127,10 +151,10 @@ export async function readList(
 ): Promise<ListView> {
   const { filters, openId } = view;
   const ids = await mentioning(scope, filters);
-  const list = await listConversations(scope, sources.messaging, { ...filters, ids }, { cursor, limit: ROWS_PER_PAGE });
+  const list = await inOrder(scope, sources, { ...filters, ids }, { cursor, limit: ROWS_PER_PAGE });
   const { nextCursor } = list;
   return {
-    rows: asRows(scope, sources, view, list.items),
+    rows: await asRows(scope, sources, view, list.items),
     filters,
     userTypes: sources.tenancy.tenant(scope.tenant.id).userTypes,
     moreHref: nextCursor && deskHref(openId, filters, { cursor: nextCursor }),
@@ -139,8 +163,34 @@ export async function readList(
     action: openId ? `${DESK}/${openId}` : DESK,
     clearHref: deskHref(openId, {}),
     filtered: deskQuery(filters) !== '',
+    waitingOnly:
+      (filters.sort ?? filters.late) !== undefined &&
+      Object.keys(filtersOf(filters)).every((name) => name === 'sort' || name === 'late'),
     mentions: await readMentions(scope, view),
+    late: await readLate(scope, view),
   };
+}
+
+/** How many are late, for the badge beside the filter. */
+export async function readLate(scope: Scope<Person>, { filters }: Pick<DeskView, 'filters'>): Promise<LateView> {
+  return {
+    count: await countLate(scope),
+    isOn: filters.late === '1',
+    reloadHref: DESK,
+    href: deskHref(null, { late: '1', sort: 'due' }),
+    isTold: scope.actor.can(TOLD_OF_LATE),
+  };
+}
+
+/** The list in the order that the filters name. */
+async function inOrder(
+  scope: Scope<Person>,
+  { messaging }: DeskSources,
+  { sort, late, ...filters }: DeskFilters & { readonly ids?: readonly string[] | undefined },
+  page: ListPage,
+): Promise<ConversationList> {
+  if (!sort && !late) return listConversations(scope, messaging, filters, page);
+  return listDueConversations(scope, messaging, { ...filters, late: late === '1' }, page);
 }
 
 /** How often the agent was named, for the badge beside the filter. */
@@ -173,11 +223,11 @@ export async function readRows(
   const ids = allowed ? asked.ids.filter((id) => allowed.includes(id)) : asked.ids;
   const some = ids.length === 0 ? [] : await listed(scope, sources, { ...filters, ids });
   const first = asked.newest
-    ? (await listConversations(scope, sources.messaging, { ...filters, ids: allowed }, { limit: ROWS_PER_PAGE })).items
+    ? (await inOrder(scope, sources, { ...filters, ids: allowed }, { limit: ROWS_PER_PAGE })).items
     : [];
   const found = new Map([...some, ...first].map((one) => [one.conversation.id, one]));
   return {
-    rows: asRows(scope, sources, view, [...found.values()]),
+    rows: await asRows(scope, sources, view, [...found.values()]),
     gone: asked.ids.filter((id) => !found.has(id)),
   };
 }
@@ -229,6 +279,7 @@ export async function readState(
   if (!row || !conversation.openedBy) throw new NotFound();
   const person = await readPerson(scope, conversation.openedBy);
   const state = threadState(conversation, row, {
+    due: dueView(row, await dueContext(scope, sources, [row])),
     reader: scope.actor,
     filters: view.filters,
     maxMessageLength: sources.messaging.settings(scope.tenant.id).maxMessageLength,
@@ -286,19 +337,35 @@ async function readEarlier(
 
 async function listed(
   scope: Scope<Person>,
-  { messaging }: DeskSources,
+  sources: DeskSources,
   filters: DeskFilters & { readonly ids: readonly string[] },
 ): Promise<readonly ListedConversation[]> {
-  return (await listConversations(scope, messaging, filters, { limit: filters.ids.length })).items;
+  return (await inOrder(scope, sources, filters, { limit: filters.ids.length })).items;
 }
 
-function asRows(
+async function asRows(
   scope: Scope<Person>,
-  { messaging }: DeskSources,
+  sources: DeskSources,
   { filters, openId }: DeskView,
   items: readonly ListedConversation[],
-): ConversationRow[] {
-  const settings = messaging.settings(scope.tenant.id);
-  const context = { reader: scope.actor, filters, openId, settings, now: scope.now };
+): Promise<ConversationRow[]> {
+  const context = { ...(await dueContext(scope, sources, items)), reader: scope.actor, filters, openId };
   return items.map((one) => conversationRow(one, context));
+}
+
+/** What the waits in these conversations are counted by. */
+async function dueContext(
+  scope: Scope<Person>,
+  { messaging, desk }: DeskSources,
+  items: readonly ListedConversation[],
+): Promise<DueContext> {
+  const waiting = items.filter((one) => one.waitingSince !== null).map((one) => one.conversation.id);
+  const known =
+    waiting.length > 0 ? await listDueResponses(scope, { conversationIds: waiting, limit: waiting.length }) : [];
+  return {
+    settings: messaging.settings(scope.tenant.id),
+    clock: desk.clock(scope),
+    dues: new Map(known.map((one) => [one.conversationId, one])),
+    now: scope.now,
+  };
 }

@@ -18,6 +18,8 @@ const filters = {
   dateTo: optional(z.iso.date()),
   q: optional(z.string().max(200)),
   mentions: optional(z.literal('me')),
+  sort: optional(z.literal('due')),
+  late: optional(z.literal('1')),
 };
 
 /** One message of the conversation, by its place: what can be done with it, and doing it. */

@@ -12,9 +12,11 @@ import { type DeskFilters, deskHref, filtersOf } from './desk-address.ts';
 import {
   type DeskView,
   type DetailsView,
+  type LateView,
   type ListView,
   type MentionsView,
   readConversation,
+  readLate,
   readList,
   readMentions,
   readRows,
@@ -43,6 +45,7 @@ export function deskRoutes(deps: DashboardDeps): Route<Person>[] {
         const show = deps.views.for(view.reader);
         const target = targetOf(input);
         if (target === 'mentions') return mentionsFragment(show, await readMentions(scope, shownInBrowser(input)));
+        if (target === 'late') return lateFragment(show, await readLate(scope, shownInBrowser(input)));
         const list = await readList(scope, deps, view, input.query.cursor);
         if (target === 'more') return fragment(show.partial('/dashboard/_rows', { list }));
         if (target === 'list') return listFragment(input, show, list, view);
@@ -105,6 +108,10 @@ async function showConversation(deps: DashboardDeps, scope: Scope<Person>, input
     case 'answer': {
       const { state } = await readState(scope, deps, view);
       return fragment(show.partial(`/dashboard/_${targetOf(input)}`, { thread: state }));
+    }
+    case 'thread-due': {
+      const { state } = await readState(scope, deps, view);
+      return fragment(show.partial('/dashboard/_thread-due', { thread: state }));
     }
     case 'conversation-state':
       return stateFragment(show, await readState(scope, deps, view));
@@ -169,6 +176,11 @@ export function stateFragment(
 /** The filter "mentions me" with its number. */
 export function mentionsFragment(show: Show, mentions: MentionsView): Reply {
   return fragment(show.partial('/dashboard/_mentions', { mentions }));
+}
+
+/** The filter "late" with its number. */
+function lateFragment(show: Show, late: LateView): Reply {
+  return fragment(show.partial('/dashboard/_late', { late }));
 }
 
 /** Filters, reader and open conversation of a request. */
@@ -239,10 +251,15 @@ function openInBrowser({ ctx }: Pick<RouteInput<unknown, unknown, unknown>, 'ctx
   return ConversationPath.safeParse({ id }).data?.id ?? null;
 }
 
-/** The one filter that reloads itself, as it stands in the browser's address by now. */
+/** The filters that reload themselves, as they stand in the browser's address by now. */
 function shownInBrowser({ ctx }: Pick<RouteInput<unknown, unknown, unknown>, 'ctx'>): { filters: DeskFilters } {
-  const isOn = URL.parse(ctx.get('HX-Current-URL'))?.searchParams.get('mentions') === 'me';
-  return { filters: isOn ? { mentions: 'me' } : {} };
+  const shown = URL.parse(ctx.get('HX-Current-URL'))?.searchParams;
+  return {
+    filters: {
+      ...(shown?.get('mentions') === 'me' && { mentions: 'me' }),
+      ...(shown?.get('late') === '1' && { late: '1' }),
+    },
+  };
 }
 
 function intro({ ctx }: Pick<RouteInput<unknown, unknown, unknown>, 'ctx'>): { intro: boolean } {

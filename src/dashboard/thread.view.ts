@@ -13,6 +13,7 @@ import {
 } from '../messaging/index.ts';
 import { type Holder, holderOf } from './conversation-row.view.ts';
 import { DESK, type DeskFilters, deskHref, deskQuery } from './desk-address.ts';
+import type { DueView } from './due.view.ts';
 
 /** What the place to answer is: a field, a field that takes over, or the reason why there is none. */
 export type AnswerMode = 'write' | 'takeOver' | 'closed' | 'readOnly' | 'theirs';
@@ -24,6 +25,8 @@ export interface ThreadState {
   readonly userType: string;
   readonly status: 'open' | 'closed';
   readonly holder: Holder | null;
+  /** When an answer is due; null while nobody waits. */
+  readonly due: DueView | null;
   readonly can: {
     readonly claim: boolean;
     readonly takeOver: boolean;
@@ -124,6 +127,7 @@ export interface Refused {
 export interface ThreadContext {
   readonly reader: Person;
   readonly filters: DeskFilters;
+  readonly due: DueView | null;
   readonly maxMessageLength: number;
   /** What may be sent as a file. */
   readonly files: Parameters<typeof attachView>[0];
@@ -151,6 +155,7 @@ export function threadState(
     userType: conversation.userType ?? '',
     status: conversation.status,
     holder,
+    due: context.due,
     can: {
       claim: open && !holder && mayAssign,
       takeOver: open && holder !== null && !holder.isMe && mayAssign,

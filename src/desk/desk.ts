@@ -25,6 +25,8 @@ export interface Desk {
   heard(event: DomainEvent): void;
   /** Opening hours and away message of the scope's tenant. */
   supportState(scope: Pick<Scope, 'tenant' | 'now'>): SupportState;
+  /** Business time of the scope's tenant, by its settings from memory. */
+  clock(scope: Pick<Scope, 'tenant'>): BusinessClock;
   /** Takes back what offline agents hold and hands out what waits, in one tenant at one time. */
   assign(tenantId: string, now?: Date): Promise<HandedOut & { readonly givenBack: number }>;
   /** Warns and closes, in one tenant at one time. */
@@ -176,6 +178,7 @@ export function openDesk({ database, tenancy, people, log }: DeskDeps): Desk {
       const info = tenancy.tenant(tenant.id);
       return supportState({ now }, info.support, clockOf(info));
     },
+    clock: ({ tenant }) => clockOf(tenancy.tenant(tenant.id)),
     assign,
     closeIdle: closeIdleIn,
     watchResponseTimes: watchResponseTimesIn,

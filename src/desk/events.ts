@@ -17,8 +17,14 @@ export interface ResponseIsLate extends DomainEvent {
   readonly assignedAdminId: string | null;
 }
 
+/** Waits began or ended: lists of what is due look otherwise. */
+export interface WaitsChanged extends DomainEvent {
+  readonly type: 'desk:waits';
+  readonly conversationIds: readonly string[];
+}
+
 /** Everything that the desk tells. */
-export type DeskEvent = AvailabilityChanged | ResponseIsLate;
+export type DeskEvent = AvailabilityChanged | ResponseIsLate | WaitsChanged;
 
 /** Emits an event of this wing; told after the surrounding transaction has committed. */
 export function tellDesk(scope: Pick<Scope, 'emit'>, event: DeskEvent): void {

@@ -57,7 +57,9 @@ export { changeSavedReply, createSavedReply, deleteSavedReply } from './saved-re
 export { conversationNumber, filledReply } from './saved-replies/fill-reply.ts';
 export { findSavedReplies, listSavedReplies, readSavedReply } from './saved-replies/read-saved-replies.ts';
 export type { SavedReply } from './saved-replies/saved-reply.entity.ts';
-export { listDueResponses } from './targets/response-clocks.ts';
+export { countLate, listDueConversations } from './targets/due-list.ts';
+export { type DueTime, dueTime, soonMinutes } from './targets/due-time.ts';
+export { type DueResponse, listDueResponses } from './targets/response-clocks.ts';
 
 /** This wing's tables. */
 export const deskEntities = [ConversationNote, NoteMention, SavedReply, ConversationRating];

@@ -22,7 +22,15 @@ export { announceClosing, assignTo, close, reopen } from './conversations/change
 export { CONVERSATION_STATUSES, Conversation, PRIORITIES } from './conversations/conversation.entity.ts';
 export { conversationFor } from './conversations/conversation.view.ts';
 export { ConversationStart } from './conversations/conversation-start.entity.ts';
-export { type ListedConversation, listConversations, listMyConversations } from './conversations/list-conversations.ts';
+export {
+  type ConversationFilters,
+  type ConversationList,
+  conversationConditions,
+  type ListedConversation,
+  type ListPage,
+  listConversations,
+  listMyConversations,
+} from './conversations/list-conversations.ts';
 export { markRead } from './conversations/mark-read.ts';
 export { Participant } from './conversations/participant.entity.ts';
 export { startConversation } from './conversations/start-conversation.ts';

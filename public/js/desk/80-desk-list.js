@@ -88,10 +88,11 @@
         item.hidden = true;
         rows.prepend(item);
       } else {
-        if (key(item) < key(old)) return;
+        // what is older is late news; by what is due a row may move both ways
+        if (key(item) < key(old) && !pane.dataset.sort) return;
         const link = old.querySelector('.item-link');
         const next = item.querySelector('.item-link');
-        if (key(item) > key(old)) old.dataset.held = '';
+        if (key(item) !== key(old)) old.dataset.held = '';
         for (const attribute of ['key', 'status']) old.dataset[attribute] = item.dataset[attribute];
         old.toggleAttribute('data-unread', item.hasAttribute('data-unread'));
         link.href = next.href;

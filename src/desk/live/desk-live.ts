@@ -6,6 +6,7 @@ import { cursorText } from '../../platform/realtime/index.ts';
 import { escapeHtml } from '../../platform/text/index.ts';
 import { stream, type Views } from '../../platform/views/index.ts';
 import { systemActor } from '../../tenancy/index.ts';
+import type { ResponseIsLate, WaitsChanged } from '../events.ts';
 import type { NoteAdded } from '../notes/add-note.ts';
 import { noteLine, noteView } from '../notes/note.view.ts';
 import type { StoredNote } from '../notes/stored-note.ts';
@@ -20,6 +21,8 @@ export interface DeskLiveDeps {
   readonly log: Log;
   /** IANA zone of the tenant, from memory. */
   timeZone(tenantId: string): string;
+  /** Lets every desk of the tenant, on every node, look at these rows again. */
+  rowsChanged(tenantId: string, conversationIds: readonly string[], what: string): void;
 }
 
 /** The way from what staff do among themselves to who of them is there. */
@@ -133,6 +136,11 @@ export function openDeskLive(deps: DeskLiveDeps): DeskLive {
     heard(event) {
       // the type says which event it is
       if (event.type === 'note:added') noteAdded(event as NoteAdded);
+      else if (event.type === 'desk:response-late') {
+        deps.rowsChanged(event.tenantId, [(event as ResponseIsLate).conversationId], 'late');
+      } else if (event.type === 'desk:waits') {
+        deps.rowsChanged(event.tenantId, (event as WaitsChanged).conversationIds, 'due');
+      }
     },
     close: () => clearInterval(timer),
   };

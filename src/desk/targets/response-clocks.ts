@@ -80,6 +80,10 @@ async function settleClocks(scope: Scope): Promise<{ count: number; late: number
     );
     const late = settled.filter((one) => one.isNewlyLate);
     tellLate(inside, late);
+    tellWaits(
+      inside,
+      settled.map((one) => one.conversationId),
+    );
     return { count: settled.length, late: late.length };
   });
 }
@@ -105,9 +109,10 @@ async function startClocks(scope: Scope, { settings, settingsVersion, clock }: R
     const minutes = wasAnswered ? settings.nextResponseTargetMinutes : settings.firstResponseTargetMinutes;
     return clock.addBusinessMinutes(new Date(since), minutes)?.toISOString() ?? null;
   });
-  await rows(
-    scope,
-    sql`
+  await transact(scope, async (inside) => {
+    await rows(
+      inside,
+      sql`
       insert into response_clocks as r (conversation_id, waiting_since, tenant_id, kind, asked_seq, settings_version, due_at)
       select id, since, ${scope.tenant.id}, kind, last_seq, ${settingsVersion}, due_at
       from unnest(
@@ -118,7 +123,12 @@ async function startClocks(scope: Scope, { settings, settingsVersion, clock }: R
       on conflict (conversation_id, waiting_since) do update
         set due_at = excluded.due_at, settings_version = excluded.settings_version
         where r.settled_at is null and r.breached_at is null`,
-  );
+    );
+    tellWaits(
+      inside,
+      waiting.map((one) => one.id),
+    );
+  });
   return waiting.length;
 }
 
@@ -140,6 +150,11 @@ async function noteLate(scope: Scope): Promise<number> {
     tellLate(inside, late);
     return late.length;
   });
+}
+
+function tellWaits(scope: Scope, conversationIds: readonly string[]): void {
+  if (conversationIds.length === 0) return;
+  tellDesk(scope, { type: 'desk:waits', tenantId: scope.tenant.id, conversationIds });
 }
 
 function tellLate(scope: Scope, late: readonly LateRow[]): void {

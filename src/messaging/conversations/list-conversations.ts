@@ -78,6 +78,15 @@ export async function listConversations(
   page: ListPage,
 ): Promise<ConversationList> {
   if (!scope.actor.can('VIEW_SUPPORT_CHAT_LIST')) throw new Forbidden();
+  return list(scope, await conversationConditions(scope, messaging, filters), page);
+}
+
+/** What the filters ask of a row `c` of conversations, for lists that are ordered by something else. */
+export async function conversationConditions(
+  scope: Scope<Person>,
+  messaging: Pick<Messaging, 'timeZone'>,
+  filters: ConversationFilters,
+): Promise<ReturnType<typeof sql>[]> {
   const conditions = [sql`c.kind = 'support'`];
   if (filters.status) conditions.push(sql`c.status = ${filters.status}`);
   if (filters.userType) conditions.push(sql`c.user_type = ${filters.userType}`);
@@ -98,7 +107,7 @@ export async function listConversations(
   if (filters.ids) conditions.push(sql`c.id = any (${filters.ids}::uuid[])`);
   const q = filters.q?.trim();
   if (q) conditions.push(await matching(scope, q));
-  return list(scope, conditions, page);
+  return conditions;
 }
 
 /** People are found by a function of their own: under row-level security a prefix of text is no index condition. */

@@ -43,6 +43,8 @@ export interface Live {
    * @throws NotFound when the conversation is not there or they may not answer in it.
    */
   typing(person: Person, conversationId: string, isTyping: boolean): Promise<Writer>;
+  /** Rows of the desk's list look otherwise for a reason that no message tells (e.g. `late`); told on every node. */
+  rowsChanged(tenantId: string, conversationIds: readonly string[], what: string): void;
   close(): void;
 }
 
@@ -57,6 +59,8 @@ const STATE_FRAMES: Readonly<Record<string, 'conversation:assign' | 'conversatio
 
 /** What pages are told of a list or a badge gathers this long: one frame for many messages. */
 const GATHER_MS = 150;
+/** So many ids fit into a hint between nodes. */
+const ROWS_IN_A_NOTE = 50;
 /** A conversation that was told as started is remembered this long, because two things may tell of it. */
 const STARTED_MEMORY_MS = 60_000;
 
@@ -72,7 +76,7 @@ export function openLive(deps: LiveDeps): Live {
   const started = new Set<string>();
 
   hub.register(conversationRoomKind({ ...broadcasts, database, facts, reader, delivered, heard: noteHeard }));
-  hub.register(supportRoomKind());
+  hub.register(supportRoomKind({ heard: rowsHeard }));
   hub.register(personRoomKind({ heard: (tenantId, userId) => tellBadge(tenantId, userId) }));
 
   function appended(messages: readonly StoredMessage[]): void {
@@ -130,7 +134,8 @@ export function openLive(deps: LiveDeps): Live {
     if (!hub.hasKind(tenantId, SUPPORT_ROOM)) return;
     const waiting = gathered.get(tenantId);
     if (waiting) {
-      waiting.set(conversationId, what);
+      // that it is late is said once; anything else is said by the row itself
+      if (waiting.get(conversationId) !== 'late') waiting.set(conversationId, what);
       return;
     }
     gathered.set(tenantId, new Map([[conversationId, what]]));
@@ -140,6 +145,20 @@ export function openLive(deps: LiveDeps): Live {
       const text = changed.map(([id, reason]) => changedFragment(id, reason)).join('');
       hub.tell(tenantId, SUPPORT_ROOM, { encode: ({ format }) => (format === 'html' ? text : null) });
     }, GATHER_MS).unref();
+  }
+
+  function rowsChanged(tenantId: string, conversationIds: readonly string[], what: string): void {
+    for (const id of conversationIds) gatherForPages(tenantId, id, what);
+    for (let at = 0; at < conversationIds.length; at += ROWS_IN_A_NOTE) {
+      hub.note(tenantId, SUPPORT_ROOM, `${what} ${conversationIds.slice(at, at + ROWS_IN_A_NOTE).join(',')}`);
+    }
+  }
+
+  /** A note says which rows; pages ask for them with their own rights. */
+  function rowsHeard(tenantId: string, note: string): void {
+    const [what = '', ids = ''] = note.split(' ');
+    if (!/^[a-z]{1,20}$/.test(what)) return;
+    for (const id of ids.split(',')) if (/^[0-9a-f-]{36}$/.test(id)) gatherForPages(tenantId, id, what);
   }
 
   async function tellState(tenantId: string, id: string, types: readonly string[]): Promise<void> {
@@ -312,6 +331,7 @@ export function openLive(deps: LiveDeps): Live {
   return {
     appended,
     heard,
+    rowsChanged,
     async typing(person, conversationId, isTyping) {
       const found = await facts.find(person.tenantId, conversationId);
       if (!found || !mayRead(person, found) || !conversationKind(found.kind)?.mayAnswer(person)) throw new NotFound();

@@ -18,7 +18,7 @@ const UUID = '[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}';
 const PERSON_NAME = new RegExp(`^user_(${UUID})$`);
 
 /** `admin_support`: admins who may see the list. */
-export function supportRoomKind(): RoomKind<Person> {
+export function supportRoomKind(deps: { heard(tenantId: string, note: string): void }): RoomKind<Person> {
   const mayHear = (person: Person) => person.side === 'admin' && person.can('VIEW_SUPPORT_CHAT_LIST');
   return {
     kind: SUPPORT_ROOM,
@@ -27,6 +27,7 @@ export function supportRoomKind(): RoomKind<Person> {
     open: async (person) =>
       mayHear(person) ? { audience: 'staff', version: null, state: () => ({ readMarks: [] }) } : null,
     stillAllowed: mayHear,
+    heard: (tenantId, _id, note) => deps.heard(tenantId, note),
   };
 }
 
