@@ -1,6 +1,6 @@
 /**
  * `npm run bench`: our figures as ratios against the raw limits measured in the same run, on a private PostgreSQL with
- * fsync on. Prints a table and, as the last line, the same as JSON.
+ * fsync on. Prints a table and, as the last line, the same as JSON. `npm run bench -- volume`: see volume.bench.ts.
  */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { cpus, tmpdir } from 'node:os';
@@ -15,20 +15,32 @@ import { measureIsolation } from './isolation.bench.ts';
 import { measurePage, preparePage } from './page.bench.ts';
 import { measureSending } from './send.bench.ts';
 import { hostTokens, startBare, startProduct } from './servers.ts';
+import { measureVolume } from './volume.bench.ts';
 import { CONVERSATIONS, quiet } from './workload.ts';
 
-const dataDir = mkdtempSync(join(tmpdir(), 'safego-bench-'));
-const postgres = await openEmbeddedPostgres({ dataDir, log: { ...quiet, warn: console.warn } });
-try {
-  const figures = await measure();
-  console.log(table(figures));
-  console.log(JSON.stringify({ cpus: cpus().length, figures: figures.map((one) => ({ ...one, ratio: ratio(one) })) }));
-} finally {
-  await postgres.release();
-  rmSync(dataDir, { recursive: true, force: true });
+const [which, ...args] = process.argv.slice(2);
+if (which === 'volume') {
+  if (!(await measureVolume(args))) process.exitCode = 1;
+} else {
+  await compare();
 }
 
-async function measure(): Promise<Figure[]> {
+async function compare(): Promise<void> {
+  const dataDir = mkdtempSync(join(tmpdir(), 'safego-bench-'));
+  const postgres = await openEmbeddedPostgres({ dataDir, log: { ...quiet, warn: console.warn } });
+  try {
+    const figures = await measure(postgres, dataDir);
+    console.log(table(figures));
+    console.log(
+      JSON.stringify({ cpus: cpus().length, figures: figures.map((one) => ({ ...one, ratio: ratio(one) })) }),
+    );
+  } finally {
+    await postgres.release();
+    rmSync(dataDir, { recursive: true, force: true });
+  }
+}
+
+async function measure(postgres: { url: string; adminUrl: string }, dataDir: string): Promise<Figure[]> {
   const { url, adminUrl } = postgres;
   const where = { url, adminUrl, pid: await postmasterPid(adminUrl) };
   await migrate({ url, entities: [], log: quiet });

@@ -3,7 +3,8 @@ import { once } from 'node:events';
 import { createInterface } from 'node:readline';
 import { promisify } from 'node:util';
 
-const ROOT = new URL('../..', import.meta.url).pathname;
+/** The project's folder, with a slash at its end. */
+export const ROOT = new URL('../..', import.meta.url).pathname;
 
 /** A server in a process of its own. */
 export interface RunningServer {
@@ -40,7 +41,7 @@ function productEnv(databaseUrl: string, dataDir: string): NodeJS.ProcessEnv {
     NODE_ENV: '',
     DATABASE_URL: databaseUrl,
     DATA_DIR: dataDir,
-    SECRET_KEY: 'bench-bench-bench-bench-bench-bench',
+    SECRET_KEY: process.env['SECRET_KEY'] ?? 'bench-bench-bench-bench-bench-bench',
     HOST: '127.0.0.1',
     PORT: '0',
     DEMO: '1',

@@ -1,4 +1,6 @@
+import { sql } from 'kysely';
 import { type Person, Role, RoleAssignment, User } from '../../identity/index.ts';
+import { rows } from '../../messaging/index.ts';
 import type { Scope } from '../../platform/database/index.ts';
 import { NoteMention } from './conversation-note.entity.ts';
 import type { StaffName } from './stored-note.ts';
@@ -44,22 +46,27 @@ function startsWithName(text: string, at: number, name: string): boolean {
 
 /** In how many conversations the caller was named and has not looked since. */
 export async function countUnseenMentions(scope: Scope<Person>): Promise<number> {
-  const unseen = await scope.em.find(
-    NoteMention,
-    { userId: scope.actor.id, seenAt: null },
-    { fields: ['conversationId'], limit: MAX_MENTIONING },
+  const [found] = await rows(
+    scope,
+    sql<{ count: number }>`
+      select count(distinct conversation_id)::integer as count from (
+        select conversation_id from note_mentions
+        where tenant_id = ${scope.tenant.id} and user_id = ${scope.actor.id} and seen_at is null
+        limit ${MAX_MENTIONING}) unseen`,
   );
-  return new Set(unseen.map((one) => one.conversationId)).size;
+  return found?.count ?? 0;
 }
 
 /** The conversations whose notes name the caller, the latest first; five hundred at most. */
 export async function conversationsThatMention(scope: Scope<Person>): Promise<string[]> {
-  const mentions = await scope.em.find(
-    NoteMention,
-    { userId: scope.actor.id },
-    { orderBy: { createdAt: 'desc' }, limit: 2 * MAX_MENTIONING, fields: ['conversationId'] },
+  const mentions = await rows(
+    scope,
+    sql<{ id: string }>`
+      select conversation_id as id from note_mentions
+      where tenant_id = ${scope.tenant.id} and user_id = ${scope.actor.id}
+      order by created_at desc limit ${2 * MAX_MENTIONING}`,
   );
-  return [...new Set(mentions.map((one) => one.conversationId))].slice(0, MAX_MENTIONING);
+  return [...new Set(mentions.map((one) => one.id))].slice(0, MAX_MENTIONING);
 }
 
 /** The caller has seen where a conversation's notes name them. */

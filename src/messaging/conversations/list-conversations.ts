@@ -78,15 +78,57 @@ export async function listConversations(
   page: ListPage,
 ): Promise<ConversationList> {
   if (!scope.actor.can('VIEW_SUPPORT_CHAT_LIST')) throw new Forbidden();
-  return list(scope, await conversationConditions(scope, messaging, filters), page);
+  const conditions = narrowed(scope, messaging, filters);
+  const q = filters.q?.trim();
+  return q ? search(scope, conditions, page, q) : list(scope, conditions, page);
 }
 
-/** What the filters ask of a row `c` of conversations, for lists that are ordered by something else. */
+/** What the filters ask of a row `c` of conversations, the search too, for lists that are ordered by something else. */
 export async function conversationConditions(
   scope: Scope<Person>,
   messaging: Pick<Messaging, 'timeZone'>,
   filters: ConversationFilters,
-): Promise<ReturnType<typeof sql>[]> {
+): Promise<Condition[]> {
+  const conditions = narrowed(scope, messaging, filters);
+  const q = filters.q?.trim();
+  return q ? [...conditions, await matching(scope, q)] : conditions;
+}
+
+/** Whoever walks another list looks at each row of it: by name where few were found, otherwise into what was said. */
+async function matching(scope: Scope, q: string): Promise<Condition> {
+  const isSaid = q.length >= MIN_SAID;
+  const [found] = await rows(
+    scope,
+    sql<{ people: string[] | null; said: string[] | null }>`
+      select people, said from search_matches(${q}, ${MAX_PEOPLE}, ${MAX_SAID}, ${isSaid})`,
+  );
+  const own = isUuid(q) ? sql`or c.id = ${q}::uuid` : sql``;
+  if (found?.people && found.said) {
+    return sql`(c.opened_by = any (${found.people}::uuid[]) or c.id = any (${found.said}::uuid[]) ${own})`;
+  }
+  return sql`(exists (select 1 from users u where u.id = c.opened_by and ${isNamed(scope, q)} offset 0)
+    or ${isSaid ? saysIt(scope, q) : sql`false`})`;
+}
+
+/** Whether a row `u` of users is whom the search means. */
+function isNamed(scope: Scope, q: string): Condition {
+  return sql`u.tenant_id = ${scope.tenant.id}
+    and is_person(u.name, u.email, u.sub, u.phone, lower(${q}), search_digits(${q}))`;
+}
+
+/** Whether it was said in a row `c`. The cheap look first: only what holds the first word anywhere is taken apart. */
+function saysIt(scope: Scope, q: string): Condition {
+  const [word = q] = /[\p{L}\p{M}\p{N}]+/u.exec(q) ?? [];
+  return sql`exists (select 1 from messages m where m.conversation_id = c.id and m.tenant_id = ${scope.tenant.id}
+    and m.body ilike ${`%${word}%`} and to_tsvector('simple', m.body) @@ said_query(${q}) offset 0)`;
+}
+
+/** The filters without the search. */
+function narrowed(
+  scope: Scope<Person>,
+  messaging: Pick<Messaging, 'timeZone'>,
+  filters: ConversationFilters,
+): Condition[] {
   const conditions = [sql`c.kind = 'support'`];
   if (filters.status) conditions.push(sql`c.status = ${filters.status}`);
   if (filters.userType) conditions.push(sql`c.user_type = ${filters.userType}`);
@@ -105,41 +147,81 @@ export async function conversationConditions(
   }
   if (filters.userId) conditions.push(sql`c.opened_by = ${filters.userId}::uuid`);
   if (filters.ids) conditions.push(sql`c.id = any (${filters.ids}::uuid[])`);
-  const q = filters.q?.trim();
-  if (q) conditions.push(await matching(scope, q));
   return conditions;
 }
 
-/** People are found by a function of their own: under row-level security a prefix of text is no index condition. */
-async function matching(scope: Scope, q: string) {
-  const people = await rows(scope, sql<{ id: string }>`select id from find_people(${q}) as id`);
-  const openers = sql`c.opened_by = any (${people.map((one) => one.id)}::uuid[])`;
-  if (isUuid(q)) return sql`(${openers} or c.id = ${q}::uuid)`;
-  return sql`(${openers} or ${await saying(scope, q)})`;
-}
-
 /** Shorter than this is how a name begins, and in nearly every message. */
-const MIN_SEARCHED = 3;
+const MIN_SAID = 2;
 
-/** Looking into one takes a twentieth of a millisecond. */
-const MAX_WALKED = 2_000;
+/** More people than this are not named one by one: looking at the newest conversations' people finds a page sooner. */
+const MAX_PEOPLE = 1_500;
+
+/** The same for messages that hold the words. */
+const MAX_SAID = 2_500;
+
+/** How many conversations are looked at for one page: into what was said in them, or only at who opened them. */
+const MAX_WALKED = { said: 600, people: 4_000 };
 
 /**
- * Words that few messages hold are found by their index. Words that very many hold would make a long list of which one
- * page is shown: then the newest conversations are looked into one by one, which has filled the page soon. It ends with
- * the two thousand newest; whoever looks for a word that is in thousands of messages adds another one.
+ * Few people and few messages are found by their indexes. Words or names that very many hold would make a long list of
+ * which one page is shown: then the newest conversations that pass the filters are looked at one by one, which has
+ * filled the page soon. Where it has not (the word was common once, or among others), the page ends early and its cursor
+ * goes on from there: no page takes long, and nothing is left out.
  */
-async function saying(scope: Scope, q: string) {
-  if (q.length < MIN_SEARCHED) return sql`false`;
-  const [found] = await rows(scope, sql<{ ids: string[] | null }>`select conversations_saying(${q}) as ids`);
-  if (found?.ids) return sql`c.id = any (${found.ids}::uuid[])`;
-  const [word = q] = /[\p{L}\p{M}\p{N}]+/u.exec(q) ?? [];
-  // what is cheap to ask comes first: PostgreSQL keeps the order inside of an OR
-  return sql`(c.last_message_at >= coalesce((
-    select last_message_at from conversations where tenant_id = ${scope.tenant.id}
-    order by last_message_at desc offset ${MAX_WALKED} limit 1), '-infinity')
-    and conversation_says(c.id, said_query(${q}), ${`%${word}%`}))`;
+async function search(
+  scope: Scope<Person>,
+  conditions: readonly Condition[],
+  page: ListPage,
+  q: string,
+): Promise<ConversationList> {
+  const isSaid = q.length >= MIN_SAID;
+  // from the few to their rows, whatever the planner thinks of lists that it cannot look into
+  const few = sql`
+    select c.* from (
+      select unnest(found.said) as id
+      union select o.id from conversations o
+        where o.tenant_id = ${scope.tenant.id} and o.opened_by = any ((select people from found)::uuid[])
+      union select ${isUuid(q) ? q : null}::uuid) few
+    cross join lateral (
+      select ${COLUMNS} from conversations c where c.id = few.id and ${where(scope, conditions, page)} offset 0) c
+    order by c.last_message_at desc, c.id desc limit ${page.limit + 1}`;
+  const found = await rows(
+    scope,
+    sql<(ListRow | Nobody) & { readonly areManyPeople: boolean; readonly areManySaid: boolean }>`
+      with found as materialized (select * from search_matches(${q}, ${MAX_PEOPLE}, ${MAX_SAID}, ${isSaid}))
+      select found.people is null as "areManyPeople", found.said is null as "areManySaid", named.*
+      from found left join lateral (${named(scope, few)}) named
+        on found.people is not null and found.said is not null
+      order by named.last_message_at desc, named.id desc`,
+  );
+  const [first] = found;
+  if (first?.areManySaid) return walk(scope, conditions, page, { q, isSaid, most: MAX_WALKED.said });
+  if (first?.areManyPeople) return walk(scope, conditions, page, { q, isSaid, most: MAX_WALKED.people });
+  const met = found.filter((one) => one.id !== null);
+  return { items: await listed(scope, met.slice(0, page.limit)), nextCursor: cursorAfter(met, page) };
 }
+
+/** Looks at the newest `most` conversations that pass the filters, as far as the page needs. */
+async function walk(
+  scope: Scope<Person>,
+  conditions: readonly Condition[],
+  page: ListPage,
+  { q, isSaid, most }: { readonly q: string; readonly isSaid: boolean; readonly most: number },
+): Promise<ConversationList> {
+  const walked = newest(scope, conditions, { ...page, limit: most - 1 });
+  const looked = sql`
+    select c.* from (${walked}) c
+    where exists (select 1 from users u where u.id = c.opened_by and ${isNamed(scope, q)} offset 0)
+      or ${isSaid ? saysIt(scope, q) : sql`false`}
+    order by c.last_message_at desc, c.id desc limit ${page.limit + 1}`;
+  const met = await rows(scope, sql<ListRow>`${named(scope, looked)} order by page.last_message_at desc, page.id desc`);
+  const items = await listed(scope, met.slice(0, page.limit));
+  if (met.length > page.limit) return { items, nextCursor: cursorAfter(met, page) };
+  const [end] = await rows(scope, sql<ListRow>`select id, at from (${walked}) walked offset ${most - 1} limit 1`);
+  return { items, nextCursor: end ? writeCursor(end) : null };
+}
+
+type Condition = ReturnType<typeof sql>;
 
 interface ListRow {
   readonly id: string;
@@ -149,36 +231,52 @@ interface ListRow {
   readonly assignedAdmin: { readonly id: string; readonly name: string } | null;
 }
 
+/** What a left join gives where there is no row. */
+interface Nobody {
+  readonly id: null;
+}
+
 /** Keyset by (last_message_at, id), both descending, as every list index of the table ends. */
-async function list(
-  scope: Scope<Person>,
-  conditions: readonly ReturnType<typeof sql>[],
-  { cursor, limit }: ListPage,
-): Promise<ConversationList> {
-  const after = cursor ? readCursor(cursor) : null;
-  const where = [sql`c.tenant_id = ${scope.tenant.id}`, ...conditions];
-  if (after) where.push(sql`(c.last_message_at, c.id) < (${after.at}::timestamptz, ${after.id}::uuid)`);
+async function list(scope: Scope<Person>, conditions: readonly Condition[], page: ListPage): Promise<ConversationList> {
   const found = await rows(
     scope,
-    sql<ListRow>`
-      select page.id, page.at,
-        case when u.id is not null then json_build_object('id', u.id, 'userType', u.user_type, 'name', u.name,
-          'email', u.email, 'phone', u.phone, 'country', u.country) end as "user",
-        case when a.id is not null then json_build_object('id', a.id, 'name', a.name) end as "assignedAdmin"
-      from (
-        select c.id, c.opened_by, c.assigned_admin_id, c.last_message_at, c.last_message_at::text as at
-        from conversations c where ${sql.join(where, sql` and `)}
-        order by c.last_message_at desc, c.id desc limit ${limit + 1}) page
-      left join users u on u.id = page.opened_by and u.tenant_id = ${scope.tenant.id}
-      left join users a on a.id = page.assigned_admin_id and a.tenant_id = ${scope.tenant.id}
-      order by page.last_message_at desc, page.id desc`,
+    sql<ListRow>`${named(scope, newest(scope, conditions, page))} order by page.last_message_at desc, page.id desc`,
   );
-  const page = found.slice(0, limit);
-  const last = page.at(-1);
-  return {
-    items: await listed(scope, page),
-    nextCursor: found.length > limit && last ? writeCursor(last) : null,
-  };
+  return { items: await listed(scope, found.slice(0, page.limit)), nextCursor: cursorAfter(found, page) };
+}
+
+const COLUMNS = sql`c.id, c.opened_by, c.assigned_admin_id, c.last_message_at, c.last_message_at::text as at`;
+
+/** One more than the page holds, which tells whether there is a next one. */
+function newest(scope: Scope, conditions: readonly Condition[], page: ListPage): Condition {
+  return sql`
+    select ${COLUMNS} from conversations c where ${where(scope, conditions, page)}
+    order by c.last_message_at desc, c.id desc limit ${page.limit + 1}`;
+}
+
+/** The tenant, the conditions, and after the cursor. */
+function where(scope: Scope, conditions: readonly Condition[], { cursor }: ListPage): Condition {
+  const after = cursor ? readCursor(cursor) : null;
+  const all = [sql`c.tenant_id = ${scope.tenant.id}`, ...conditions];
+  if (after) all.push(sql`(c.last_message_at, c.id) < (${after.at}::timestamptz, ${after.id}::uuid)`);
+  return sql.join(all, sql` and `);
+}
+
+/** With the people of each. */
+function named(scope: Scope, page: Condition): Condition {
+  return sql`
+    select page.id, page.at, page.last_message_at,
+      case when u.id is not null then json_build_object('id', u.id, 'userType', u.user_type, 'name', u.name,
+        'email', u.email, 'phone', u.phone, 'country', u.country) end as "user",
+      case when a.id is not null then json_build_object('id', a.id, 'name', a.name) end as "assignedAdmin"
+    from (${page}) page
+    left join users u on u.id = page.opened_by and u.tenant_id = ${scope.tenant.id}
+    left join users a on a.id = page.assigned_admin_id and a.tenant_id = ${scope.tenant.id}`;
+}
+
+function cursorAfter(found: readonly ListRow[], { limit }: ListPage): string | null {
+  const last = found[limit - 1];
+  return found.length > limit && last ? writeCursor(last) : null;
 }
 
 async function listed(scope: Scope<Person>, page: readonly ListRow[]): Promise<ListedConversation[]> {
