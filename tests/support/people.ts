@@ -10,6 +10,7 @@ import {
   hostTokenSigner,
   openSession,
   type Person,
+  Role,
   type SessionKind,
   User,
 } from '../../src/identity/index.ts';
@@ -100,6 +101,8 @@ export interface TestTenant {
   hostToken(who: Handle | HostStatement, ttlSeconds?: number): Promise<string>;
   /** A session in the database, without a request. API sessions unless said otherwise. */
   signIn(handle: Handle, kind?: SessionKind): Promise<TestSession>;
+  /** More agents, each with an API session. */
+  moreAgents(count: number): Promise<readonly { readonly id: string; readonly token: string }[]>;
   /** A unit of work as somebody of the tenant, `system` by default. */
   asPerson<T>(who: Handle | 'system', work: (scope: Scope<Person>) => Promise<T>): Promise<T>;
 }
@@ -154,20 +157,32 @@ export async function newTenant(database: Database, secretKey: Buffer = TEST_SEC
           cookie: { cookie: `safego=${session.token}` },
         };
       }),
+    moreAgents: (count) =>
+      database.withScope(tenant, systemActor(id), (scope) =>
+        transact(scope, async (inside) => {
+          const role = await inside.em.findOneOrFail(Role, { name: 'support_agent' });
+          const agents = Array.from({ length: count }, () => createUser(inside, 'agent', `more-${newId()}`));
+          await inside.em.flush();
+          for (const { id } of agents) assignRoles(inside, id, [role]);
+          const tokens = agents.map(({ id }) => openSession(inside, { id, side: 'admin' }, 'api').token);
+          await inside.em.flush();
+          return agents.map(({ id }, at) => ({ id, token: tokens[at] ?? '' }));
+        }),
+      ),
     asPerson: (who, work) => database.withScope(tenant, actorOf(tenant, who === 'system' ? null : people[who]), work),
   };
 }
 
-function createUser(scope: Scope, handle: Handle): User {
+function createUser(scope: Scope, handle: Handle, sub: string = handle): User {
   const [userType, name] = NAMES[handle];
   const user = scope.em.create(User, {
     id: newId(),
     tenantId: scope.tenant.id,
     userType,
     issuer: TEST_ISSUER,
-    sub: handle,
+    sub,
     name,
-    email: `${handle}@${scope.tenant.slug}.example`,
+    email: `${sub}@${scope.tenant.slug}.example`,
     phone: '+8801712345678',
     country: 'BD',
     locale: 'en',

@@ -23,6 +23,7 @@ export interface BroadcastDeps {
 export function messageChange(deps: BroadcastDeps, message: StoredMessage, marks?: ReadMarks): Change {
   return {
     version: message.version,
+    firstVersion: message.firstVersion,
     ...(message.originConnectionId ? { originConnectionId: message.originConnectionId } : {}),
     encode(viewer, room, after) {
       if (viewer.format === 'html') return messageFragment(deps, message, viewer, room, marks);

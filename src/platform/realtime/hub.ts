@@ -419,14 +419,18 @@ export class Hub {
   async #catchUp(subscriber: Subscriber, version: number): Promise<void> {
     const { connection, room, reader } = subscriber;
     const from = subscriber.floor;
+    const told = new Set<number>();
     for (;;) {
       const goal = Math.max(version, room.delivered ?? 0);
       if (subscriber.floor >= goal || !room.kind.changesAfter || !reader) break;
       const changes = await room.kind.changesAfter(room.tenantId, room.id, subscriber.floor, PAGE);
       if (subscriber.isCancelled) return;
       for (const change of changes) {
-        const frame = this.#frame(room, change, reader, from);
+        // what was told on the way here and changed since is not new a second time
+        const isTold = change.firstVersion !== undefined && told.has(change.firstVersion);
+        const frame = this.#frame(room, change, reader, isTold ? change.version : from);
         if (frame) connection.send(frame);
+        if (change.firstVersion !== undefined) told.add(change.firstVersion);
         subscriber.floor = change.version;
       }
       if (changes.length < PAGE) subscriber.floor = Math.max(subscriber.floor, version);

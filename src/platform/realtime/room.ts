@@ -15,6 +15,8 @@ export interface Viewer {
 export interface Change {
   /** Position in the room's log; grows, may skip (a later change of the same thing overwrites). */
   readonly version: number;
+  /** The position at which the thing came into the log, where things may change later. */
+  readonly firstVersion?: number;
   /** Stays out of the connection that caused it (it gets the ack instead). */
   readonly originConnectionId?: string;
   /**

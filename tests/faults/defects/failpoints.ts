@@ -5,7 +5,7 @@ import { rewrite } from './rewrite.ts';
  * place that FAILPOINT names:
  *
  *   before-tx       the batch is made, nothing was sent to the database
- *   in-tx           the statement is under way; whether it commits is up to the moment
+ *   after-insert    the rows are written, nothing is committed: the database lingers there, and finishes without us
  *   after-commit    the answer has arrived, nobody was told
  *   before-ack      everybody was told but the sender
  *   after-ack       the ack was handed to the kernel
@@ -22,12 +22,19 @@ Object.assign(globalThis, {
   },
 });
 
+const LINGER = process.env['FAILPOINT'] === 'after-insert' ? ', (select pg_sleep(0.04)) as lingered' : '';
+
 rewrite('failpoints', [
+  {
+    file: 'src/messaging/messages/append-statement.ts',
+    find: 'retry_after from append_messages(',
+    put: `retry_after${LINGER} from append_messages(`,
+  },
   {
     file: 'src/messaging/messages/append-messages.ts',
     find: '      outcomes = await callWithRetry(',
     put: `      ${reach('before-tx')}
-      setImmediate(() => { ${reach('in-tx')} });
+      setTimeout(() => { ${reach('after-insert')} }, 15);
       outcomes = await callWithRetry(`,
   },
   {

@@ -4,7 +4,7 @@ import { rewrite } from './rewrite.ts';
 rewrite('skips-a-row', [
   {
     file: 'src/platform/realtime/hub.ts',
-    find: '        const frame = this.#frame(room, change, reader, from);\n        if (frame)',
-    put: '        const frame = this.#frame(room, change, reader, from);\n        if (frame && change !== changes[1])',
+    find: 'if (frame) connection.send(frame);\n        if (change.firstVersion',
+    put: 'if (frame && change !== changes[1]) connection.send(frame);\n        if (change.firstVersion',
   },
 ]);

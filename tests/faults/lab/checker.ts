@@ -1,5 +1,7 @@
 import type { FinalMessage, HistoryEvent } from './history.ts';
 
+type Changed = Extract<HistoryEvent, { type: 'changed' }>;
+
 /** What can be wrong (faults.md, "Recorder and checker"). */
 export type AnomalyKind =
   | 'lost'
@@ -106,6 +108,10 @@ function checkSends(
   senders: ReadonlySet<string> | undefined,
 ): void {
   const sends = new Map<string, Send>();
+  const changes = new Set<string>();
+  for (const event of history) {
+    if (event.type === 'changed') changes.add(`${event.conversation} ${event.seq} ${event.version}`);
+  }
   for (const [order, event] of history.entries()) {
     if (event.type === 'invoke') {
       const key = `${event.process} ${event.clientId}`;
@@ -126,7 +132,10 @@ function checkSends(
       if (send.seq !== null && send.seq !== event.seq) {
         say('duplicate', `${event.clientId} was acknowledged at ${send.seq} and at ${event.seq}`);
       }
-      if (event.body !== send.body) say('divergence', `the answer for ${event.clientId} carries another text`);
+      // a repeat is answered with what stands there now, which may have been changed since
+      const isChanged = event.body !== send.body && changes.has(`${send.conversation} ${event.seq} ${event.version}`);
+      if (event.body !== send.body && !isChanged)
+        say('divergence', `the answer for ${event.clientId} carries another text`);
       send.seq = event.seq;
       send.okOrder = order;
     }
@@ -151,9 +160,20 @@ function checkSends(
     const sender = copies[0]?.sender;
     if (body === undefined) {
       if (senders && sender && senders.has(sender)) say('phantom', `${key} is there, and nobody sent it`);
-    } else if (copies.some((copy) => copy.body !== body)) say('divergence', `${key} is stored with another text`);
+    } else if (copies.some((copy) => copy.version === copy.firstVersion && copy.body !== body)) {
+      say('divergence', `${key} is stored with another text`);
+    }
   }
+  for (const event of history) if (event.type === 'changed') checkChange(event, truth, say);
   checkOrder([...sends.values()], say);
+}
+
+/** A change that was answered stands, unless a later one stands in its place. */
+function checkChange({ process, conversation, seq, version, body }: Changed, truth: Truth, say: Say): void {
+  const stored = truth.logs.get(conversation)?.get(seq);
+  const what = `the change of ${conversation} ${seq} to version ${version} by ${process}`;
+  if (!stored || stored.version < version) say('lost', `${what} is not there`);
+  else if (stored.version === version && stored.body !== body) say('divergence', `${what} is stored with another text`);
 }
 
 /** The same message sent by another device of the same person. */
@@ -196,17 +216,20 @@ interface Stream {
   version: number;
   /** Below and at this place it got everything by its page, or by an earlier stream. */
   base: number;
-  readonly seen: Set<number>;
+  /** What its page, or the cursor it came with, already held. */
+  baseVersion: number;
+  /** The newest version it was told of each place. */
+  readonly seen: Map<number, number>;
   /** Highest place of a new message. */
   top: number;
-  isOpen: boolean;
 }
 
 interface Process {
   readonly sender: string;
   readonly tenant: string;
   readonly mayRead: ReadonlySet<string>;
-  readonly acked: Set<string>;
+  /** Version by conversation and place of what it was answered. */
+  readonly acked: Map<string, number>;
   revokedAt: number | null;
 }
 
@@ -219,11 +242,13 @@ function checkStreams(history: readonly HistoryEvent[], truth: Truth, say: Say):
   for (const event of history) {
     switch (event.type) {
       case 'client':
+        // who was killed and started again is the same one
+        if (processes.has(event.process)) break;
         processes.set(event.process, {
           sender: event.sender,
           tenant: event.tenant,
           mayRead: new Set(event.mayRead),
-          acked: new Set(),
+          acked: new Map(),
           revokedAt: null,
         });
         break;
@@ -234,7 +259,7 @@ function checkStreams(history: readonly HistoryEvent[], truth: Truth, say: Say):
       }
       case 'ok':
         acked.push({ conversation: event.conversation, seq: event.seq, at: event.at });
-        processes.get(event.process)?.acked.add(`${event.conversation} ${event.seq}`);
+        processes.get(event.process)?.acked.set(`${event.conversation} ${event.seq}`, event.version);
         break;
       case 'subscribed':
         subscribed(event);
@@ -260,13 +285,14 @@ function checkStreams(history: readonly HistoryEvent[], truth: Truth, say: Say):
       if (event.after === null || event.after > event.version) {
         say('cursor', `${event.process} was told "resumed" at ${event.version}, having asked for ${event.after}`);
       }
-      if (known) known.isOpen = true;
-      else streams.set(key, newStream(event.after ?? 0, truth, event.conversation));
+      const from = newStream(event.after ?? 0, truth, event.conversation);
+      if (known) goBack(known, from);
+      else streams.set(key, from);
       return;
     }
     // the page is loaded again: everything up to the version is there
     const fresh = newStream(event.version, truth, event.conversation);
-    for (const seq of known?.seen ?? []) fresh.seen.add(seq);
+    for (const [seq, version] of known?.seen ?? []) fresh.seen.set(seq, version);
     streams.set(key, fresh);
   }
 
@@ -298,10 +324,12 @@ function checkStreams(history: readonly HistoryEvent[], truth: Truth, say: Say):
     stream.version = Math.max(stream.version, version);
     if (kind === 'new') {
       if (stream.seen.has(seq)) say('duplicate', `${where}: new twice`);
-      missing(stream, process, conversation, seq - 1, where, 'gap');
+      const first = stored?.firstVersion ?? 0;
+      if (first > version) say('phantom', `${where}: new before it was there, with version ${first}`);
+      missing(stream, process, conversation, seq - 1, where, 'gap', version);
       stream.top = Math.max(stream.top, seq);
     }
-    stream.seen.add(seq);
+    stream.seen.set(seq, version);
   }
 
   /** Places up to `to` that the process cannot have. Its own may still be on their way as an ack. */
@@ -312,12 +340,15 @@ function checkStreams(history: readonly HistoryEvent[], truth: Truth, say: Say):
     to: number,
     where: string,
     kind: 'gap' | 'stale',
+    upTo = Number.POSITIVE_INFINITY,
   ): void {
     const log = truth.logs.get(conversation);
     const left: number[] = [];
     for (let seq = Math.max(stream.base, kind === 'gap' ? stream.top : 0) + 1; seq <= to; seq++) {
       if (stream.seen.has(seq) || process?.acked.has(`${conversation} ${seq}`)) continue;
-      if (kind === 'gap' && log?.get(seq)?.sender === process?.sender) continue;
+      const stored = log?.get(seq);
+      // its own may still be on its way as an ack; what was changed since comes with its later version
+      if (kind === 'gap' && (stored?.sender === process?.sender || (stored?.version ?? 0) > upTo)) continue;
       left.push(seq);
     }
     if (left.length > 0) say(kind, `${where}: without ${few(left)}`);
@@ -332,17 +363,37 @@ function checkStreams(history: readonly HistoryEvent[], truth: Truth, say: Say):
     }
     let last = 0;
     for (const one of acked) if (one.conversation === event.conversation) last = Math.max(last, one.seq);
-    missing(stream, processes.get(event.process), event.conversation, last, where, 'stale');
+    const process = processes.get(event.process);
+    missing(stream, process, event.conversation, last, where, 'stale');
+    const unheard: number[] = [];
+    for (const { seq, version } of truth.logs.get(event.conversation)?.values() ?? []) {
+      const told = Math.max(stream.seen.get(seq) ?? 0, process?.acked.get(`${event.conversation} ${seq}`) ?? 0);
+      // places that it lacks altogether are told above
+      if (version > stream.baseVersion && (told > 0 || seq <= stream.base) && told < version) unheard.push(seq);
+    }
+    if (unheard.length > 0) say('stale', `${where}: does not know how ${few(unheard)} changed`);
   }
 }
 
 function newStream(version: number, truth: Truth, conversation: string): Stream {
-  // places whose first version is at or below the version are on the page; logs without edits have version = seq
   let base = 0;
-  for (const { seq, version: stored } of truth.logs.get(conversation)?.values() ?? []) {
-    if (stored <= version) base = Math.max(base, seq);
+  for (const { seq, firstVersion } of truth.logs.get(conversation)?.values() ?? []) {
+    if (firstVersion <= version) base = Math.max(base, seq);
   }
-  return { version, base: Math.max(base, 0), seen: new Set(), top: 0, isOpen: true };
+  return { version, base, baseVersion: version, seen: new Map(), top: 0 };
+}
+
+/** Somebody resumes from an older cursor than they had got to: what lies behind it comes again, once. */
+function goBack(stream: Stream, from: Stream): void {
+  if (from.version >= stream.version) return;
+  stream.version = from.version;
+  stream.base = Math.min(stream.base, from.base);
+  stream.baseVersion = Math.min(stream.baseVersion, from.baseVersion);
+  stream.top = 0;
+  for (const [seq, version] of stream.seen) {
+    if (version > from.version) stream.seen.delete(seq);
+    else stream.top = Math.max(stream.top, seq);
+  }
 }
 
 function sendKey(conversation: string, sender: string, clientId: string): string {

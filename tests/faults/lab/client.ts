@@ -29,8 +29,30 @@ export interface ClientOptions {
   readonly silenceMs?: number;
   /** Longest wait between two tries to connect (250). */
   readonly maxBackoffMs?: number;
+  /** What an earlier run of the same device left on its disk. */
+  readonly saved?: Saved;
 }
 
+/** What a device keeps when its program is killed: messages without an answer, and how far it had read. */
+export interface Saved {
+  readonly outbox: readonly Waiting[];
+  readonly cursors: ReadonlyMap<string, Cursor>;
+  readonly known: ReadonlyMap<string, ReadonlyMap<number, number>>;
+}
+
+interface Cursor {
+  readonly epoch: string;
+  readonly version: number;
+}
+
+/** One of one's own messages, as its answer named it. */
+export interface OwnMessage {
+  readonly conversation: string;
+  readonly id: string;
+  readonly seq: number;
+}
+
+/** A message in the outbox of a client. */
 interface Waiting {
   readonly conversation: string;
   readonly clientId: string;
@@ -63,8 +85,12 @@ export interface VirtualClient {
   readonly isSubscribed: boolean;
   /** How often it connected. */
   readonly connects: number;
-  /** Highest place it knows of a conversation, from frames and acks. */
-  knows(conversation: string, seq: number): boolean;
+  /** Whether it has a place of a conversation, in this version at least, from its page, frames or answers. */
+  knows(conversation: string, seq: number, version?: number): boolean;
+  /** Its own messages that were acknowledged, oldest first. */
+  readonly own: readonly OwnMessage[];
+  /** Edits one of them, or deletes it (`body` null); by HTTP, tried again until answered. */
+  change(message: OwnMessage, body: string | null): Promise<void>;
   /** The code with which the server ended it for good (4401, 4403), or null. */
   readonly endedWith: number | null;
   /** What `subscribed` said lately, by room. */
@@ -78,7 +104,11 @@ export interface VirtualClient {
   offline(): void;
   online(): void;
   setCursor(conversation: string, cursor: string | null): void;
+  /** How far it has read. */
+  cursor(conversation: string): Cursor | undefined;
   close(): void;
+  /** Ends without a word, and leaves what lies on its disk. */
+  kill(): Saved;
 }
 
 /** Refusals that sending again will not change. */
@@ -103,6 +133,7 @@ interface DownFrame {
   readonly code?: string;
   readonly retryAfterSeconds?: number;
   readonly message?: {
+    readonly id: string;
     readonly seq: number;
     readonly version: number;
     readonly body: string | null;
@@ -113,10 +144,14 @@ interface DownFrame {
 /** Connects, and keeps trying until closed. */
 export function openClient(options: ClientOptions): VirtualClient {
   const { name, recorder, random, rooms, via = 'socket', window = 16, silenceMs = 4_000, maxBackoffMs = 250 } = options;
-  const outbox: Waiting[] = [];
-  const cursors = new Map<string, { epoch: string; version: number }>();
+  const { saved } = options;
+  const outbox: Waiting[] = saved?.outbox.map((one) => ({ ...one, isOnTheWay: false })) ?? [];
+  const cursors = new Map<string, Cursor>(saved?.cursors);
   const given = new Map<string, string | null>();
-  const known = new Map<string, Set<number>>();
+  /** With which position each room was asked for on the present line. */
+  const asked = new Map<string, number | null>();
+  const known = new Map([...(saved?.known ?? [])].map(([room, places]) => [room, new Map(places)]));
+  const own: OwnMessage[] = [];
   const states = new Map<string, { status: string; version: number }>();
   const live = new Set<string>();
   let socket: WebSocket | null = null;
@@ -190,6 +225,8 @@ export function openClient(options: ClientOptions): VirtualClient {
     const cursor = cursors.get(room);
     const chosen = given.get(room);
     const after = chosen !== undefined ? chosen : cursor ? `${cursor.epoch}:${cursor.version}` : undefined;
+    given.delete(room);
+    asked.set(room, after ? Number(after.split(':').at(-1)) : null);
     ws.send(
       JSON.stringify({
         type: 'subscribe',
@@ -204,10 +241,7 @@ export function openClient(options: ClientOptions): VirtualClient {
     switch (frame.type) {
       case 'subscribed': {
         if (!room) return;
-        const asked = given.get(room);
-        const after = asked !== undefined ? asked : (cursors.get(room)?.version ?? null);
-        const position = typeof after === 'string' ? Number(after.split(':').at(-1)) : after;
-        given.delete(room);
+        const position = asked.get(room) ?? null;
         const version = frame.version ?? 0;
         recorder.add({
           type: 'subscribed',
@@ -219,7 +253,8 @@ export function openClient(options: ClientOptions): VirtualClient {
         });
         states.set(room, { status: frame.status ?? '', version });
         const start = frame.status === 'resumed' ? (position ?? 0) : version;
-        if (frame.status === 'reset') for (let seq = 1; seq <= version; seq++) know(room, seq);
+        // a page holds everything as it stands
+        if (frame.status === 'reset') for (let seq = 1; seq <= version; seq++) know(room, seq, version);
         cursors.set(room, { epoch: frame.epoch ?? '', version: start });
         live.add(room);
         failures = 0;
@@ -238,7 +273,7 @@ export function openClient(options: ClientOptions): VirtualClient {
           version: message.version,
           body: message.body,
         });
-        know(room, message.seq);
+        know(room, message.seq, message.version);
         const cursor = cursors.get(room);
         if (cursor && message.version > cursor.version) cursors.set(room, { ...cursor, version: message.version });
         return;
@@ -259,7 +294,7 @@ export function openClient(options: ClientOptions): VirtualClient {
     }
   }
 
-  function acknowledged(one: Waiting, message: { seq: number; version: number; body: string | null }): void {
+  function acknowledged(one: Waiting, message: NonNullable<DownFrame['message']>): void {
     recorder.add({
       type: 'ok',
       process: name,
@@ -269,7 +304,8 @@ export function openClient(options: ClientOptions): VirtualClient {
       version: message.version,
       body: message.body,
     });
-    know(one.conversation, message.seq);
+    know(one.conversation, message.seq, message.version);
+    own.push({ conversation: one.conversation, id: message.id, seq: message.seq });
     one.done.resolve({ outcome: 'ok', seq: message.seq });
   }
 
@@ -309,10 +345,38 @@ export function openClient(options: ClientOptions): VirtualClient {
     });
   }
 
-  function know(conversation: string, seq: number): void {
-    const set = known.get(conversation);
-    if (set) set.add(seq);
-    else known.set(conversation, new Set([seq]));
+  function know(conversation: string, seq: number, version: number): void {
+    const places = known.get(conversation);
+    if (!places) known.set(conversation, new Map([[seq, version]]));
+    else if (version >= (places.get(seq) ?? 0)) places.set(seq, version);
+  }
+
+  async function change({ conversation, id, seq }: OwnMessage, body: string | null): Promise<void> {
+    while (!isClosed) {
+      const ports = options.ports();
+      try {
+        const answer = await http({
+          agent,
+          port: random.pick(ports),
+          token: options.token,
+          method: body === null ? 'DELETE' : 'PATCH',
+          path: `/api/support/conversations/${conversation}/messages/${id}`,
+          ...(body === null ? {} : { body: { body } }),
+          timeoutMs: silenceMs,
+        });
+        const { message } = answer.body as { message?: DownFrame['message'] };
+        if (answer.status < 300) {
+          const { version } = message ?? { version: 0 };
+          recorder.add({ type: 'changed', process: name, conversation, seq, version, body });
+          return;
+        }
+        // taken back, or closed: there is nothing to change any more
+        if (answer.status < 500 && answer.status !== 429) return;
+      } catch {
+        // the line broke; an edit or a deletion may be sent again
+      }
+      await sleep(random.between(20, 120));
+    }
   }
 
   function invoke(one: Waiting): void {
@@ -426,7 +490,9 @@ export function openClient(options: ClientOptions): VirtualClient {
     get connects() {
       return connects;
     },
-    knows: (conversation, seq) => known.get(conversation)?.has(seq) ?? false,
+    knows: (conversation, seq, version = 0) => (known.get(conversation)?.get(seq) ?? -1) >= version,
+    own,
+    change,
     get endedWith() {
       return endedWith;
     },
@@ -446,13 +512,22 @@ export function openClient(options: ClientOptions): VirtualClient {
       pump();
     },
     setCursor: (conversation, cursor) => void given.set(conversation, cursor),
-    close() {
-      isClosed = true;
-      clearInterval(heart);
-      socket?.terminate();
-      agent.destroy();
+    cursor: (conversation) => cursors.get(conversation),
+    close,
+    kill() {
+      close();
+      for (const one of outbox) if (one.isOnTheWay) info(one, 'cut');
+      return { outbox, cursors, known };
     },
   };
+
+  function close(): void {
+    isClosed = true;
+    clearInterval(heart);
+    socket?.terminate();
+    socket = null;
+    agent.destroy();
+  }
 }
 
 /** An answer in JSON. */
@@ -478,7 +553,7 @@ function ask(agent: Agent, port: number, token: string, one: Waiting, timeoutMs:
 /** One request, with a deadline for the whole of it. Rejects when the line breaks or the deadline passes. */
 export function http(call: {
   readonly port: number;
-  readonly method: 'GET' | 'POST' | 'DELETE';
+  readonly method: 'GET' | 'POST' | 'PATCH' | 'DELETE';
   readonly path: string;
   readonly token?: string;
   readonly body?: unknown;

@@ -65,6 +65,15 @@ export type HistoryEvent = { readonly at: number } & (
       readonly version: number;
       readonly body: string | null;
     }
+  /** A change of one's own message was answered with success: everybody must come to hear of it. */
+  | {
+      readonly type: 'changed';
+      readonly process: string;
+      readonly conversation: string;
+      readonly seq: number;
+      readonly version: number;
+      readonly body: string | null;
+    }
   /** From now on this process may see nothing more (plus the second of D7). */
   | { readonly type: 'revoked'; readonly process: string }
   | { readonly type: 'closed'; readonly process: string; readonly code: number }
@@ -79,6 +88,8 @@ export interface FinalMessage {
   readonly conversation: string;
   readonly seq: number;
   readonly version: number;
+  /** The version with which it came. */
+  readonly firstVersion: number;
   readonly sender: string | null;
   readonly clientId: string;
   readonly body: string | null;

@@ -6,10 +6,12 @@ import { newTenant, type TestTenant } from '../../support/people.ts';
 import { type Anomaly, check } from './checker.ts';
 import { type ClientOptions, http, openClient, type VirtualClient } from './client.ts';
 import { type FinalMessage, openRecorder, type Recorder } from './history.ts';
+import { type HintLine, lineOverPostgres, lineOverRedis } from './line.ts';
 import { LAB_SECRET, type LabNode, type NodeOptions, startNode } from './node.ts';
 import { type LabPostgres, openLabPostgres } from './postgres.ts';
 import { type FaultProxy, openFaultProxy } from './proxy.ts';
 import { createRandom, type Random } from './random.ts';
+import { openLabRedis } from './redis.ts';
 
 /** What a lab is built from. */
 export interface LabOptions {
@@ -21,6 +23,8 @@ export interface LabOptions {
   /** A database that is migrated, or empty where a defect changes migrations; absent: a PostgreSQL of the lab's own. */
   readonly database?: { readonly url: string; readonly adminUrl: string };
   readonly env?: Readonly<Record<string, string>>;
+  /** What carries hints between the nodes; PostgreSQL unless said otherwise. */
+  readonly backplane?: 'postgres' | 'redis';
 }
 
 /** A place in the lab where a node runs, each behind its own proxies. */
@@ -31,6 +35,8 @@ export interface Seat {
   readonly front: FaultProxy;
   /** Between the node and PostgreSQL. */
   readonly back: FaultProxy;
+  /** Between the node and the other nodes; over PostgreSQL it can be told from the other connections of `back`. */
+  readonly line: HintLine;
   /** Starts it (again); `more` overrides how. */
   start(more?: Partial<NodeOptions>): Promise<LabNode>;
   /** kill -9, and waits until it is gone. */
@@ -42,6 +48,8 @@ export interface LabPerson {
   readonly id: string;
   readonly token: string;
   readonly tenant: string;
+  /** Who it is to the host. */
+  readonly sub: string;
 }
 
 /** A conversation with its user. */
@@ -58,6 +66,8 @@ export interface Lab {
   readonly seats: readonly Seat[];
   /** Set when the PostgreSQL is the lab's own. */
   readonly postgres: LabPostgres | null;
+  /** How a process reaches the database without a proxy, as the app does. */
+  readonly url: string;
   /** Straight to the database, as superuser. */
   readonly admin: pg.Pool;
   /** The lab's own way to the product's tables. */
@@ -102,14 +112,20 @@ export async function openLab(options: LabOptions): Promise<Lab> {
   const clients: VirtualClient[] = [];
   const rooms = new Map<VirtualClient, readonly string[]>();
   const lastAcked = new Map<string, number>();
+  const changes: { readonly conversation: string; readonly seq: number; readonly version: number }[] = [];
   let isMigrated = false;
   const seats: Seat[] = [];
+  const redis = options.backplane === 'redis' ? await openLabRedis() : null;
+  const buses: FaultProxy[] = [];
 
   async function addSeat(): Promise<Seat> {
     const front = await openFaultProxy(1, random.next);
     const back = await openFaultProxy(databasePort(), random.next);
     const index = seats.length;
+    const bus = redis ? await openFaultProxy(redis.port, random.next) : null;
+    if (bus) buses.push(bus);
     const seat: Seat = {
+      line: bus ? lineOverRedis(bus) : lineOverPostgres(back),
       node: null,
       front,
       back,
@@ -119,7 +135,12 @@ export async function openLab(options: LabOptions): Promise<Lab> {
           databaseUrl: onPort(target.url, back.port),
           ...(defects ? { defects } : {}),
           ...more,
-          env: { ...options.env, ...(isMigrated ? { FAULTS_MIGRATED: '1' } : {}), ...more.env },
+          env: {
+            ...(bus ? { REDIS_URL: `redis://127.0.0.1:${bus.port}` } : {}),
+            ...options.env,
+            ...(isMigrated ? { FAULTS_MIGRATED: '1' } : {}),
+            ...more.env,
+          },
         });
         isMigrated = true;
         front.upstream = node.port;
@@ -161,6 +182,7 @@ export async function openLab(options: LabOptions): Promise<Lab> {
       if (event?.type === 'ok') {
         lastAcked.set(event.conversation, Math.max(lastAcked.get(event.conversation) ?? 0, event.seq));
       }
+      if (event?.type === 'changed') changes.push(event);
     }
   }
 
@@ -171,9 +193,14 @@ export async function openLab(options: LabOptions): Promise<Lab> {
   function hasAll(client: VirtualClient): boolean {
     if (client.isClosed || client.endedWith !== null) return true;
     if (client.waiting > 0 || !client.isSubscribed) return false;
-    return (rooms.get(client) ?? []).every((room) => {
+    const mine = rooms.get(client) ?? [];
+    const hasLast = mine.every((room) => {
       const last = lastAcked.get(room);
       return last === undefined || client.knows(room, last);
+    });
+    if (!hasLast) return false;
+    return changes.every(({ conversation, seq, version }) => {
+      return !mine.includes(conversation) || client.knows(conversation, seq, version);
     });
   }
 
@@ -183,6 +210,7 @@ export async function openLab(options: LabOptions): Promise<Lab> {
     recorder,
     seats,
     postgres,
+    url: target.url,
     admin,
     database,
     newTenant: () => newTenant(database, Buffer.from(LAB_SECRET)),
@@ -191,12 +219,12 @@ export async function openLab(options: LabOptions): Promise<Lab> {
     async signIn(tenant, who) {
       if (typeof who === 'string') {
         const { token, person } = await tenant.signIn(who);
-        return { id: person.id, token, tenant: tenant.tenant.slug };
+        return { id: person.id, token, tenant: tenant.tenant.slug, sub: who };
       }
       const token = await tenant.hostToken({ sub: who.sub, userType: 'driver', name: `Driver ${who.sub}` });
       const answer = await direct('POST', '/api/support/session', undefined, { token });
       const { accessToken, user } = answer as { accessToken: string; user: { id: string } };
-      return { id: user.id, token: accessToken, tenant: tenant.tenant.slug };
+      return { id: user.id, token: accessToken, tenant: tenant.tenant.slug, sub: who.sub };
     },
     async converse(tenant, count) {
       return Promise.all(
@@ -249,8 +277,8 @@ export async function openLab(options: LabOptions): Promise<Lab> {
     async final() {
       const ids = [...new Set(recorder.events.flatMap((event) => (event.type === 'client' ? event.mayRead : [])))];
       const { rows } = await admin.query<FinalMessage>(
-        `select m.conversation_id as conversation, m.seq, m.version, m.sender_id as sender, m.client_id as "clientId",
-                m.body, c.last_seq as "lastSeq"
+        `select m.conversation_id as conversation, m.seq, m.version, m.first_version as "firstVersion",
+                m.sender_id as sender, m.client_id as "clientId", m.body, c.last_seq as "lastSeq"
          from messages m join conversations c on c.id = m.conversation_id
          where m.conversation_id = any ($1) order by 1, 2`,
         [ids],
@@ -269,6 +297,7 @@ export async function openLab(options: LabOptions): Promise<Lab> {
       for (const client of clients.splice(0)) client.close();
       rooms.clear();
       lastAcked.clear();
+      changes.splice(0);
       read = 0;
       recorder.reset();
     },
@@ -280,7 +309,9 @@ export async function openLab(options: LabOptions): Promise<Lab> {
       await Promise.all(seats.map((seat) => seat.kill()));
       await database.close().catch(() => {});
       await admin.end().catch(() => {});
-      await Promise.all([quietProxy, ...seats.flatMap(({ front, back }) => [front, back])].map((one) => one.close()));
+      const proxies = [quietProxy, ...buses, ...seats.flatMap(({ front, back }) => [front, back])];
+      await Promise.all(proxies.map((one) => one.close()));
+      await redis?.die();
       await postgres?.close();
     },
   };

@@ -54,6 +54,8 @@ export async function startNode(options: NodeOptions): Promise<LabNode> {
       env: {
         PATH: process.env['PATH'] ?? '',
         HOME: '/nonexistent',
+        // a lab starts the same program hundreds of times; what it is compiled to is kept, by its content
+        NODE_COMPILE_CACHE: join(tmpdir(), 'safego-faults-compiled'),
         DATABASE_URL: options.databaseUrl,
         DATA_DIR: dataDir,
         SECRET_KEY: LAB_SECRET,

@@ -14,6 +14,10 @@ export interface StoryOptions {
   readonly rounds?: number;
   /** Told of every round of a long run. */
   readonly onRound?: (round: number, anomalies: readonly Anomaly[]) => void;
+  /** What carries hints between nodes; PostgreSQL unless said otherwise. */
+  readonly backplane?: LabOptions['backplane'];
+  /** How many nodes where a row speaks of several (2). */
+  readonly nodes?: number;
   /** Sizes for a long run instead of seconds. */
   readonly isLong?: boolean;
 }
@@ -39,7 +43,9 @@ export async function inLab<T>(
   const lab = await openLab({
     seed: options.seed,
     ...(options.database ? { database: options.database } : {}),
+    ...(options.backplane ? { backplane: options.backplane } : {}),
     ...more,
+    ...(more.nodes && more.nodes > 1 ? { nodes: options.nodes ?? more.nodes } : {}),
     defects: [...(typeof more.defects === 'object' ? more.defects : []), ...(options.defects ?? [])],
   });
   try {
