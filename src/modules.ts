@@ -27,6 +27,7 @@ import type { Database, Log } from './platform/database/index.ts';
 import { createHttpServer, createMetrics, type Route } from './platform/http/index.ts';
 import { type Job, openDurableQueue, type Task } from './platform/jobs/index.ts';
 import { openMailTransport } from './platform/outbound/index.ts';
+import { createPdfPress } from './platform/pdf/index.ts';
 import {
   type Backplane,
   Hub,
@@ -141,7 +142,15 @@ export async function openModules(deps: ModuleDeps): Promise<Modules> {
       ...eventRoutes({ ...sockets, config }),
       ...signInRoutes({ identity, tenancy, views, config }),
       ...(config.demo ? demoRoutes({ views, identity, publicUrl: config.publicUrl }) : []),
-      ...dashboardRoutes({ views, messaging, tenancy, epoch, desk, publicUrl: config.publicUrl }),
+      ...dashboardRoutes({
+        views,
+        messaging,
+        tenancy,
+        epoch,
+        desk,
+        publicUrl: config.publicUrl,
+        press: createPdfPress(),
+      }),
       ...chatRoutes({ views, messaging, tenancy, epoch, desk, identity }),
     ],
   });

@@ -1,5 +1,12 @@
 import type { Person } from '../identity/index.ts';
-import { accessConversation, type Conversation, type MessageView, messageView, readLog } from '../messaging/index.ts';
+import {
+  accessConversation,
+  type Conversation,
+  type MessageView,
+  messageView,
+  readLog,
+  systemSentence,
+} from '../messaging/index.ts';
 import type { Scope } from '../platform/database/index.ts';
 import type { Show } from '../platform/views/index.ts';
 
@@ -48,14 +55,6 @@ function entry({ t, full }: Show, message: MessageView): string {
   const files = message.attachments.map(({ fileName }) => `[${oneLine(fileName)}]`);
   const lines = [...(text ? text.split('\n') : []), ...files];
   return [`${time} ${name}:`, ...lines.map((line) => `    ${line}`)].join('\n');
-}
-
-/** As `views/messaging/_system-line.eta` says it. */
-function systemSentence(t: Show['t'], { event, data }: MessageView): string {
-  const isHandedOver = event === 'assigned' || event === 'transferred';
-  const name = data?.[isHandedOver ? 'adminName' : 'actorName'] ?? '';
-  const way = data?.['actorSide'] === 'system' ? '_system' : name ? '' : '_nobody';
-  return t([`messaging.event.${event}${way}`, `messaging.event.${event}_nobody`, 'messaging.event.other'], { name });
 }
 
 function oneLine(text: string): string {

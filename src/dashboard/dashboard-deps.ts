@@ -3,6 +3,7 @@ import type { Person } from '../identity/index.ts';
 import type { Messaging } from '../messaging/index.ts';
 import type { Scope } from '../platform/database/index.ts';
 import type { RouteInput } from '../platform/http/index.ts';
+import type { PdfPress } from '../platform/pdf/index.ts';
 import type { Reader, Show, Views } from '../platform/views/index.ts';
 import type { Tenancy } from '../tenancy/index.ts';
 import { DESK } from './desk-address.ts';
@@ -17,6 +18,7 @@ export interface DashboardDeps {
   readonly epoch: string;
   /** The origin that browsers see; the one that a request came to when absent. */
   readonly publicUrl?: URL | undefined;
+  readonly press: PdfPress;
 }
 
 /** The agent's language; times of the desk are in the tenant's zone, so that two agents speak of the same hour. */

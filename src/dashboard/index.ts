@@ -18,6 +18,7 @@ import { jobsPageRoutes } from './jobs-page.routes.ts';
 import { noteRoutes } from './notes.routes.ts';
 import { privacyRoutes } from './privacy.routes.ts';
 import { profileRoutes } from './profile.routes.ts';
+import { conversationReportRoutes } from './reports/conversation-report.routes.ts';
 import { rolesRoutes } from './roles.routes.ts';
 import { savedReplyRoutes } from './saved-replies.routes.ts';
 import { settingsRoutes } from './settings.routes.ts';
@@ -36,5 +37,6 @@ export function dashboardRoutes(deps: DashboardDeps): Route<Person>[] {
     ...auditRoutes(deps),
     ...rolesRoutes(deps),
     ...privacyRoutes(deps),
+    ...conversationReportRoutes(deps),
   ];
 }

@@ -46,5 +46,6 @@ export { type LogPage, type LogWindow, readLog } from './messages/message-log.ts
 export { checkedText, MAX_MESSAGE_LENGTH } from './messages/message-text.ts';
 export { postMessage } from './messages/post-message.ts';
 export type { AppendOutcome, NewMessage, StoredMessage } from './messages/stored-message.ts';
+export { systemSentence } from './messages/system-sentence.ts';
 export type { Messaging } from './messaging.ts';
 export { rows } from './rows.ts';

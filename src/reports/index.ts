@@ -8,5 +8,11 @@
  */
 export { rebuildTenant, reportTasks } from './check/reports.tasks.ts';
 export { verifyTenant } from './check/verify-tenant.ts';
+export {
+  type ConversationReport,
+  MAX_REPORTED_MESSAGES,
+  readConversationReport,
+  type Wait,
+} from './conversation/conversation-report.ts';
 export { foldJobs } from './model/fold.job.ts';
 export { foldTenant } from './model/fold-tenant.ts';
