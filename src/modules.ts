@@ -12,7 +12,7 @@ import { createApp, openAppViews } from './app.ts';
 import { chatRoutes, demoRoutes } from './chat/index.ts';
 import { dashboardRoutes, signInRoutes } from './dashboard/index.ts';
 import { openDesk, openDeskLive, privacyTasks, retentionJob } from './desk/index.ts';
-import { allowDemoHost, identityJobs, identityTasks, openIdentity, seedDemo } from './identity/index.ts';
+import { allowDemoHost, identityJobs, identityTasks, openIdentity, type Person, seedDemo } from './identity/index.ts';
 import { importsTasks } from './imports/index.ts';
 import {
   attachmentJobs,
@@ -26,7 +26,7 @@ import type { ReadyConfig } from './platform/config/index.ts';
 import type { Database, Log } from './platform/database/index.ts';
 import { createHttpServer, createMetrics, type Route } from './platform/http/index.ts';
 import { type Job, openDurableQueue, type Task } from './platform/jobs/index.ts';
-import { openMailTransport } from './platform/outbound/index.ts';
+import { openMailTransport, openPushTransport, type PushTransport } from './platform/outbound/index.ts';
 import { createPdfPress } from './platform/pdf/index.ts';
 import {
   type Backplane,
@@ -37,7 +37,18 @@ import {
   type RoomKind,
   serveWebSockets,
 } from './platform/realtime/index.ts';
-import { answerMailEffect, type Reach, reachJobs, reachTasks } from './reach/index.ts';
+import {
+  answerMailEffect,
+  answerMailJobs,
+  answerPushEffect,
+  answerPushJobs,
+  keepPushKeys,
+  type MailReach,
+  moveDevices,
+  type PushReach,
+  reachTasks,
+  watchAnswers,
+} from './reach/index.ts';
 import { foldJobs, reportTasks } from './reports/index.ts';
 import { auditJobs, openTenancy, recordRefusal, tenancyTasks } from './tenancy/index.ts';
 
@@ -116,6 +127,12 @@ export async function openModules(deps: ModuleDeps): Promise<Modules> {
   const desk = openDesk({ database, tenancy, people: () => hub.people(), log });
   database.onEvent(desk.heard);
   const sockets = { hub, live, messaging, identity, log };
+  const push = await openPush(deps);
+
+  const keepDevices = (before: Person, next: { readonly sessionId: string }) =>
+    database.withScope({ id: before.tenantId, slug: before.tenantSlug }, before, (scope) =>
+      moveDevices(scope, before.id, before, next),
+    );
 
   const app = createApp({
     config,
@@ -140,7 +157,13 @@ export async function openModules(deps: ModuleDeps): Promise<Modules> {
       ...apiRoutes({ messaging, tenancy, identity, desk }),
       ...fileRoutes({ messaging, views, filesUrl: config.filesUrl }),
       ...eventRoutes({ ...sockets, config }),
-      ...signInRoutes({ identity, tenancy, views, config }),
+      ...signInRoutes({
+        identity,
+        tenancy,
+        views,
+        config,
+        keepDevices,
+      }),
       ...(config.demo ? demoRoutes({ views, identity, publicUrl: config.publicUrl }) : []),
       ...dashboardRoutes({
         views,
@@ -151,10 +174,22 @@ export async function openModules(deps: ModuleDeps): Promise<Modules> {
         publicUrl: config.publicUrl,
         press: createPdfPress(),
       }),
-      ...chatRoutes({ views, messaging, tenancy, epoch, desk, identity }),
+      ...chatRoutes({
+        views,
+        messaging,
+        tenancy,
+        epoch,
+        desk,
+        identity,
+        push,
+        mails: config.smtpUrl !== undefined,
+        keepDevices,
+      }),
     ],
   });
-  const reach = await openReach(deps, { tenancy, views });
+  const reach = await openReach(deps, { tenancy, views, push, hasOpen: live.hasOpen, log });
+  appender.onAppended(reach.lookout.appended);
+  database.onEvent(reach.lookout.heard);
   const server = createHttpServer(app.listener);
   const socketDoor = serveWebSockets({
     server,
@@ -201,18 +236,51 @@ function openBackplane({ config, database, log }: ModuleDeps): Backplane {
   return openPostgresBackplane({ connection: database.systemPool.options, log });
 }
 
+/** Web push works from the first start: its keys are made here, and browsers' push services are called as they are. */
+async function openPush({ config, database, log }: ModuleDeps): Promise<PushTransport> {
+  const keys = await keepPushKeys(database, config.secretKey, log);
+  const { publicUrl, pushHosts: hosts, pushTestOrigin: testOrigin } = config;
+  // whom push services ask when something is wrong with us (RFC 8292)
+  const contact =
+    publicUrl?.protocol === 'https:'
+      ? publicUrl.origin
+      : `mailto:no-reply@${publicUrl?.hostname ?? 'safego-support.invalid'}`;
+  return openPushTransport({ keys, contact, hosts, testOrigin });
+}
+
 /** Mail needs a server to hand it to and an address to link to; without either nobody is mailed, and nothing is owed. */
-async function openReach({ config, database, log }: ModuleDeps, parts: Pick<Reach, 'tenancy' | 'views'>) {
+async function openReach({ config, database, log }: ModuleDeps, parts: PushReach) {
+  const mailing = mailingOf(config, log);
+  const mailReach: MailReach | null = mailing && { ...parts, ...mailing };
+  const mailEffect = mailReach && answerMailEffect(mailReach);
+  const pushEffect = answerPushEffect(parts);
+  const queue = await openDurableQueue({
+    database,
+    log,
+    effects: [pushEffect, ...(mailEffect ? [mailEffect] : [])],
+  });
+  const lookout = watchAnswers({ database, queue, effect: pushEffect, log });
+  return {
+    lookout,
+    jobs: [
+      ...answerPushJobs(queue, pushEffect),
+      ...(mailReach && mailEffect ? answerMailJobs(mailReach, queue, mailEffect) : []),
+    ],
+    async close() {
+      await lookout.close();
+      await queue.close();
+    },
+  };
+}
+
+function mailingOf(config: ReadyConfig, log: Log): Pick<MailReach, 'mail' | 'publicUrl'> | null {
   const publicUrl = config.publicUrl ?? (config.production || config.port === 0 ? null : listeningUrl(config));
-  if (!config.smtpUrl || !publicUrl) {
-    if (config.smtpUrl) log.warn({}, 'SMTP_URL is set, but mails need PUBLIC_URL for their links: nobody is mailed');
-    return { jobs: [], close: async () => {} };
+  if (!config.smtpUrl) return null;
+  if (!publicUrl) {
+    log.warn({}, 'SMTP_URL is set, but mails need PUBLIC_URL for their links: nobody is mailed');
+    return null;
   }
-  const mail = openMailTransport({ smtpUrl: config.smtpUrl, ownHost: publicUrl.hostname });
-  const reach: Reach = { ...parts, mail, publicUrl, log };
-  const effect = answerMailEffect(reach);
-  const queue = await openDurableQueue({ database, log, effects: [effect] });
-  return { jobs: reachJobs(reach, queue, effect), close: () => queue.close() };
+  return { mail: openMailTransport({ smtpUrl: config.smtpUrl, ownHost: publicUrl.hostname }), publicUrl };
 }
 
 /** Good enough for links on one's own machine. */

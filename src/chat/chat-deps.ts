@@ -1,6 +1,7 @@
 import type { Desk } from '../desk/index.ts';
-import type { Identity } from '../identity/index.ts';
+import type { Identity, Person } from '../identity/index.ts';
 import type { Messaging } from '../messaging/index.ts';
+import type { PushTransport } from '../platform/outbound/index.ts';
 import type { Views } from '../platform/views/index.ts';
 import type { Tenancy } from '../tenancy/index.ts';
 
@@ -16,4 +17,10 @@ export interface ChatDeps {
   readonly epoch: string;
   /** Whether somebody is there. */
   readonly desk: Pick<Desk, 'supportState'>;
+  /** Which browsers can be told of answers, and with which key of ours. */
+  readonly push: Pick<PushTransport, 'knows' | 'publicKey'>;
+  /** True where mails leave at all. */
+  readonly mails: boolean;
+  /** The same person has a new session in the same browser: what hangs on the old one goes over, before that one ends. */
+  keepDevices(before: Person, next: { readonly sessionId: string }): Promise<void>;
 }

@@ -62,8 +62,12 @@ export function embedRoutes(deps: ChatDeps): Route<Person>[] {
         const before: Actor = actor;
         // in a frame of its own site a window's session is seen, and an admin's is not ours to end
         if (isPerson(before) && before.side === 'admin') throw new Conflict('signed_in_as_other', 'Somebody is here.');
-        const { token, expiresAt } = await identity.signInByHost(body.token, 'browser', { usersOf: params.tenant });
-        if (isPerson(before)) await identity.signOut(before);
+        const signedIn = await identity.signInByHost(body.token, 'browser', { usersOf: params.tenant });
+        const { token, expiresAt } = signedIn;
+        if (isPerson(before)) {
+          if (before.id === signedIn.user.id) await deps.keepDevices(before, signedIn);
+          await identity.signOut(before);
+        }
         const { cookie } = identity;
         const isOwnSite = body.site === 'own';
         const kept = isOwnSite ? cookie.set(token, expiresAt) : cookie.frame.set(token, params.tenant, expiresAt);

@@ -16,12 +16,14 @@ import { embedRoutes } from './embed.routes.ts';
 import { homeRoutes } from './home.routes.ts';
 import { languageRoutes } from './language.routes.ts';
 import { manifestRoutes } from './manifest.routes.ts';
+import { noticeRoutes } from './notices.routes.ts';
 
 /** The doors of the user's pages. `/:userType` gives way to every literal path. */
 export function chatRoutes(deps: ChatDeps): Route<Person>[] {
   return [
     ...homeRoutes(deps),
     ...conversationRoutes(deps),
+    ...noticeRoutes(deps),
     ...manifestRoutes(deps),
     ...languageRoutes(),
     ...embedRoutes(deps),

@@ -12,3 +12,8 @@ export function supportPath(userType: string): string {
 export function conversationPath(userType: string, id: string): string {
   return `/${userType}/support/conversations/${id}`;
 }
+
+/** How they are told of answers while they are away. */
+export function noticesPath(userType: string): string {
+  return `/${userType}/support/notices`;
+}

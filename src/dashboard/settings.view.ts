@@ -100,6 +100,7 @@ export function settingsView(show: Show, tenantZone: string, state: SettingsStat
     wrongCount: Object.keys(errors).length,
     fields: Object.fromEntries([
       field('enabled', 'switch'),
+      field('pushShowsName', 'switch'),
       field('pushShowsText', 'switch'),
       field('awayMessage', 'text'),
       field('frameOrigins', 'text'),

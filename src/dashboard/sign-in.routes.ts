@@ -29,6 +29,8 @@ export interface SignInDeps {
   readonly tenancy: Tenancy;
   readonly views: Views;
   readonly config: { readonly demo: boolean; readonly publicUrl?: URL };
+  /** The same person has a new session in the same browser: what hangs on the old one goes over, before that one ends. */
+  keepDevices(before: Person, next: { readonly sessionId: string }): Promise<void>;
 }
 
 const DESK = '/admin/support-chat';
@@ -55,7 +57,8 @@ export function signInRoutes(deps: SignInDeps): Route[] {
  * somebody is signed in already shows only on the next step, a GET of our own. So a sign-in that came from elsewhere
  * waits in a cookie of its own until that step has looked.
  */
-function hostRoutes({ identity, views, config }: SignInDeps): Route[] {
+function hostRoutes(deps: SignInDeps): Route[] {
+  const { identity, views, config } = deps;
   const { cookie } = identity;
   return [
     route({
@@ -71,7 +74,7 @@ function hostRoutes({ identity, views, config }: SignInDeps): Route[] {
       async handle({ actor, now }, { body, ctx }) {
         const signedIn = await identity.signInByHost(body.token, 'browser');
         const isElsewhere = comesFromElsewhere(ctx.req.headers, config.publicUrl);
-        if (!isElsewhere && !isSomebodyElse(actor, signedIn.user.id)) return enter(identity, actor, signedIn, body.to);
+        if (!isElsewhere && !isSomebodyElse(actor, signedIn.user.id)) return enter(deps, actor, signedIn, body.to);
         return seeOther(`/sso?${new URLSearchParams({ to: body.to })}`, {
           'Set-Cookie': [cookie.set(signedIn.token, new Date(now.getTime() + PENDING_MS), cookie.pendingName)],
         });
@@ -89,7 +92,7 @@ function hostRoutes({ identity, views, config }: SignInDeps): Route[] {
         const pending = await pendingSignIn(identity, ctx.req.headers.cookie);
         if (!pending) throw new NotSignedIn();
         const { token, person } = pending;
-        if (!isSomebodyElse(actor, person.id)) return enter(identity, actor, asSignedIn(token, person), query.to);
+        if (!isSomebodyElse(actor, person.id)) return enter(deps, actor, asSignedIn(token, person), query.to);
         const names = { now: (actor as Person).name, next: person.name }; // somebody else is a person
         return page(views.for(reader).page('/dashboard/sign-in-switch', { names, to: safeRedirect(query.to, '') }));
       },
@@ -107,7 +110,7 @@ function hostRoutes({ identity, views, config }: SignInDeps): Route[] {
         const pending = await pendingSignIn(identity, ctx.req.headers.cookie);
         if (!pending) throw new NotSignedIn();
         if (body.answer === 'switch') {
-          return enter(identity, actor, asSignedIn(pending.token, pending.person), body.to);
+          return enter(deps, actor, asSignedIn(pending.token, pending.person), body.to);
         }
         await identity.signOut(pending.person);
         return seeOther(homeOf(isPerson(actor) ? actor : pending.person), {
@@ -119,7 +122,8 @@ function hostRoutes({ identity, views, config }: SignInDeps): Route[] {
   ] as Route[];
 }
 
-function passwordRoutes({ identity, tenancy, views }: SignInDeps): Route[] {
+function passwordRoutes(deps: SignInDeps): Route[] {
+  const { identity, tenancy, views } = deps;
   async function form(reader: Reader, host: string | undefined, given: Partial<LoginForm>, status = 200, headers = {}) {
     const login: LoginForm = {
       tenant: given.tenant || (await likelyTenant(tenancy, host)),
@@ -167,7 +171,7 @@ function passwordRoutes({ identity, tenancy, views }: SignInDeps): Route[] {
             { tenant, email, password, address: clientAddress },
             'browser',
           );
-          return await enter(identity, actor, signedIn, to);
+          return await enter(deps, actor, signedIn, to);
         } catch (error) {
           if (!(error instanceof NotSignedIn || error instanceof TooMany)) throw error;
           const seconds = error instanceof TooMany ? error.retryAfterSeconds : 0;
@@ -288,7 +292,8 @@ function signOutRoutes({ identity, views, config }: SignInDeps): Route[] {
   ] as Route[];
 }
 
-function demoRoutes({ identity }: SignInDeps): Route[] {
+function demoRoutes(deps: SignInDeps): Route[] {
+  const { identity } = deps;
   return [
     route({
       name: 'dashboard.demo.sign-in',
@@ -300,7 +305,7 @@ function demoRoutes({ identity }: SignInDeps): Route[] {
       bodyKind: 'form',
       body: z.strictObject({ handle: z.string().max(60) }),
       async handle({ actor }, { body }) {
-        return enter(identity, actor, await identity.signInDemoPerson(body.handle, 'browser'), '');
+        return enter(deps, actor, await identity.signInDemoPerson(body.handle, 'browser'), '');
       },
     }),
     // keeps its own input types; among the others it is a door
@@ -308,9 +313,13 @@ function demoRoutes({ identity }: SignInDeps): Route[] {
 }
 
 /** Puts the new session into the cookie and ends the one that this browser had. */
-async function enter(identity: Identity, before: Actor, signedIn: SignedIn, to: string): Promise<Reply> {
+async function enter(deps: SignInDeps, before: Actor, signedIn: SignedIn, to: string): Promise<Reply> {
+  const { identity, keepDevices } = deps;
   const { cookie } = identity;
-  if (isPerson(before)) await identity.signOut(before);
+  if (isPerson(before)) {
+    if (before.id === signedIn.user.id) await keepDevices(before, signedIn);
+    await identity.signOut(before);
+  }
   return seeOther(safeRedirect(to, homeOf(signedIn.user)), {
     'Set-Cookie': [cookie.set(signedIn.token, signedIn.expiresAt), cookie.clear(cookie.pendingName)],
   });

@@ -1,9 +1,10 @@
 /**
- * Reach: who is told outside the page. Mails about unread answers so far.
+ * Reach: who is told outside the page. Mails and web push about unread answers, and who wants which of them.
  *
  * Promises that what is owed is committed together with the reason for it and goes out at least once, under an id that
- * stays the same; that a mail is for whoever may read the conversation when it is sent, not when it was owed; and that
- * several answers are one mail. Never slows a message down, and never links to where a request came from.
+ * stays the same; that a mail or a notice is for whoever may read the conversation when it is sent, not when it was owed;
+ * that several answers are one; and that private notes are in neither. Never slows a message down, never links to where
+ * a request came from, and tells a push service no more than that there is something.
  */
 import { z } from 'zod';
 import type { Database } from '../platform/database/index.ts';
@@ -11,15 +12,30 @@ import { type DurableQueue, type Effect, type Job, reviveDeadLetters, type Task 
 import { systemActor } from '../tenancy/index.ts';
 import { type OwedMail, oweAnswerMails } from './answer-mails/owe-answer-mails.ts';
 import { sendAnswerMail } from './answer-mails/send-answer-mail.ts';
-import type { Reach } from './reach.ts';
+import { type OwedPush, oweAnswerPushes } from './answer-pushes/owe-answer-pushes.ts';
+import { sendAnswerPush } from './answer-pushes/send-answer-push.ts';
+import type { MailReach, PushReach } from './reach.ts';
 
 export { AnswerMail } from './answer-mails/answer-mail.entity.ts';
-export type { Reach } from './reach.ts';
+export {
+  addDevice,
+  countDevices,
+  type DeviceSubscription,
+  moveDevices,
+  removeAllDevices,
+  removeDevice,
+} from './answer-pushes/devices.ts';
+export type { OwedPush } from './answer-pushes/owe-answer-pushes.ts';
+export { keepPushKeys } from './answer-pushes/push-keys.ts';
+export { type PushLookout, watchAnswers } from './answer-pushes/watch-answers.ts';
+export { chooseMail, declinePush, mailAddress, type NoticeChoices, readChoices } from './choices/notice-choices.ts';
+export type { MailReach, PushReach, Reach } from './reach.ts';
 
 const OwedMailData = z.object({ mailId: z.uuid() });
+const OwedPushData = z.object({ deliveryId: z.uuid() });
 
-/** What the durable queue does for reach. */
-export function answerMailEffect(reach: Reach): Effect<OwedMail> {
+/** What the durable queue does for mails. */
+export function answerMailEffect(reach: MailReach): Effect<OwedMail> {
   return {
     name: 'reach.answer-mail',
     data: OwedMailData,
@@ -27,8 +43,19 @@ export function answerMailEffect(reach: Reach): Effect<OwedMail> {
   };
 }
 
-/** Timed work of reach. */
-export function reachJobs(reach: Reach, queue: DurableQueue, effect: Effect<OwedMail>): Job[] {
+/** What the durable queue does for web push. */
+export function answerPushEffect(reach: PushReach): Effect<OwedPush> {
+  return {
+    name: 'reach.answer-push',
+    data: OwedPushData,
+    // a push service takes a fifth of a second, and there are as many jobs as devices
+    atOnce: 20,
+    run: (scope, owed, delivery) => sendAnswerPush(scope, reach, owed, delivery),
+  };
+}
+
+/** Timed work for mails. */
+export function answerMailJobs(reach: MailReach, queue: DurableQueue, effect: Effect<OwedMail>): Job[] {
   return [
     {
       name: 'reach.owe-answer-mails',
@@ -38,11 +65,22 @@ export function reachJobs(reach: Reach, queue: DurableQueue, effect: Effect<Owed
   ];
 }
 
+/** Timed work for web push: finds what nobody told this node of. */
+export function answerPushJobs(queue: DurableQueue, effect: Effect<OwedPush>): Job[] {
+  return [
+    {
+      name: 'reach.owe-answer-pushes',
+      schedule: '*/10 * * * * *',
+      run: async ({ database, log }) => ({ owed: await oweAnswerPushes({ database, queue, effect, log }, true) }),
+    },
+  ];
+}
+
 /** For `npm run task`. */
 export const reachTasks: readonly Task[] = [
   {
     name: 'effects:retry',
-    summary: 'tries again what failed for good: mails that nobody would take',
+    summary: 'tries again what failed for good: mails and notices that nobody would take',
     async run({ database, log, print }) {
       print(`${await reviveDeadLetters(await database(), log)} dead letters are tried again`);
     },
@@ -51,7 +89,7 @@ export const reachTasks: readonly Task[] = [
 
 /** Tenant by tenant: one that fails does not keep the others waiting. */
 async function oweEverywhere(
-  reach: Reach,
+  reach: MailReach,
   database: Database,
   queue: DurableQueue,
   effect: Effect<OwedMail>,

@@ -82,7 +82,9 @@ export const SupportSettings = z.strictObject({
     .default(['image/jpeg', 'image/png', 'image/gif', 'image/webp', 'application/pdf']),
   /** An unread answer is mailed after so long; 0 is never. */
   emailAfterMinutes: z.int().min(0).max(10_080).default(15),
-  /** Whether a push notice shows the message's text. */
+  /** Whether a push notice shows who answered. */
+  pushShowsName: z.boolean().default(false),
+  /** Whether a push notice shows the message's first line. */
   pushShowsText: z.boolean().default(false),
   /** Origins whose pages may frame the chat, e.g. `https://app.example.com`. */
   frameOrigins: z.array(origin).max(20).default([]),

@@ -40,11 +40,9 @@ describe('the tab Support', () => {
   test('has a field for every setting of the contract', async () => {
     const fields = Object.keys(await form()).join(' ');
     for (const name of Object.keys(SupportSettings.shape)) {
-      const inForm =
-        { businessHours: 'monday_1_from', sendLimit: 'sendLimitMessages', pushShowsText: 'pushShowsText' }[name] ??
-        name;
+      const inForm = { businessHours: 'monday_1_from', sendLimit: 'sendLimitMessages' }[name] ?? name;
       // a box without its tick is not posted
-      if (name === 'pushShowsText') expect((await owner.get(SUPPORT)).html).toContain('name="pushShowsText"');
+      if (name.startsWith('pushShows')) expect((await owner.get(SUPPORT)).html).toContain(`name="${name}"`);
       else expect([name, fields.includes(inForm)]).toEqual([name, true]);
     }
   });
@@ -79,6 +77,7 @@ describe('the tab Support', () => {
       frameOrigins: 'https://canary.example.com\r\nhttps://b.example.com',
       sendLimitMessages: '5',
       sendLimitSeconds: '20',
+      pushShowsName: 'on',
       pushShowsText: 'on',
       retentionDays: '365',
     });
@@ -95,6 +94,7 @@ describe('the tab Support', () => {
       allowedAttachmentTypes: ['image/png', 'application/pdf'],
       frameOrigins: ['https://canary.example.com', 'https://b.example.com'],
       sendLimit: { messages: 5, seconds: 20 },
+      pushShowsName: true,
       pushShowsText: true,
       retentionDays: 365,
     });

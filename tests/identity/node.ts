@@ -55,7 +55,11 @@ export async function openNode({
     log,
     database,
     views,
-    routes: [...sessionRoutes({ identity }), ...signInRoutes({ identity, tenancy, views, config }), ...probeRoutes()],
+    routes: [
+      ...sessionRoutes({ identity }),
+      ...signInRoutes({ identity, tenancy, views, config, keepDevices: async () => {} }),
+      ...probeRoutes(),
+    ],
     authenticate: identity.authenticate,
     sessionCookie: identity.cookie.name,
   });

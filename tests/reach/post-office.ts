@@ -7,11 +7,13 @@ import { type FreshDatabase, freshDatabase } from '../support/database.ts';
 import type { Handle, TestSession, TestTenant } from '../support/people.ts';
 import { type RunningApp, startApp } from '../support/running-app.ts';
 import { type MailServer, startMailServer, type TakenMail } from './mail-server.ts';
+import { type PushService, startPushService } from './push-service.ts';
 
 /** A node, a mail server, and workers that may die; on a database of their own, because workers look at every tenant. */
 export interface PostOffice {
-  readonly app: RunningApp;
+  app: RunningApp;
   readonly smtp: MailServer;
+  readonly service: PushService;
   readonly admin: pg.Pool;
   readonly database: FreshDatabase;
   home: TestTenant;
@@ -28,6 +30,9 @@ export interface PostOffice {
   /** Lets time pass for a conversation. */
   goQuiet(conversationId: string, minutes?: number): Promise<void>;
   startWorker(sendMs?: number): Promise<Worker>;
+  /** The node leaves, so that workers are alone; `come` starts it again. */
+  leave(): Promise<void>;
+  come(): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -54,24 +59,30 @@ export interface Worker {
 
 export async function openPostOffice(): Promise<PostOffice> {
   const database = await freshDatabase();
-  const app = await startApp({ DATABASE_URL: database.url });
+  const service = await startPushService();
+  const start = () => startApp({ DATABASE_URL: database.url, PUSH_TEST_ORIGIN: service.origin });
+  const app = await start();
+  let isHere = true;
   const smtp = await startMailServer();
   const admin = new pg.Pool({ connectionString: database.adminUrl, max: 2 });
   const workers = new Set<ChildProcess>();
   const office = {
     app,
     smtp,
+    service,
     admin,
     database,
     home: await app.newTenant(),
     async answered(handle: Handle, answers: readonly string[], isStillThere = false): Promise<Answered> {
       const user = await office.home.signIn(handle);
       const agent = await office.home.signIn('agent');
-      const started = await post(app, user, '/api/support/conversations', { message: says('Where is my order?') });
+      const started = await post(office.app, user, '/api/support/conversations', {
+        message: says('Where is my order?'),
+      });
       const conversationId = started.conversation.id;
       const path = `/api/support/conversations/${conversationId}`;
       async function answer(text: string): Promise<void> {
-        await post(app, agent, `${path}/messages`, says(text));
+        await post(office.app, agent, `${path}/messages`, says(text));
       }
       for (const text of answers) await answer(text);
       if (!isStillThere) await office.goQuiet(conversationId);
@@ -80,7 +91,7 @@ export async function openPostOffice(): Promise<PostOffice> {
         address: user.person.email,
         conversationId,
         answer,
-        read: () => post(app, user, `${path}/read`, { seq: 1_000 }),
+        read: () => post(office.app, user, `${path}/read`, { seq: 1_000 }),
       };
     },
     mailsTo(address: string, count = 1): Promise<TakenMail[]> {
@@ -113,7 +124,7 @@ export async function openPostOffice(): Promise<PostOffice> {
     },
     async startWorker(sendMs = 3_000): Promise<Worker> {
       const file = fileURLToPath(new URL('./worker.ts', import.meta.url));
-      const child = spawn(process.execPath, [file, database.url, smtp.url, String(sendMs)], {
+      const child = spawn(process.execPath, [file, database.url, smtp.url, String(sendMs), service.origin], {
         stdio: ['ignore', 'pipe', 'pipe'],
       });
       workers.add(child);
@@ -140,10 +151,20 @@ export async function openPostOffice(): Promise<PostOffice> {
         },
       };
     },
+    async leave() {
+      isHere = false;
+      await office.app.stop();
+    },
+    async come() {
+      if (isHere) return;
+      office.app = await start();
+      isHere = true;
+    },
     async close() {
       for (const child of workers) child.kill('SIGKILL');
       await smtp.down();
-      await app.stop();
+      await service.close();
+      if (isHere) await office.app.stop();
       await admin.end();
       await database.drop();
     },

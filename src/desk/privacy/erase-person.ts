@@ -16,6 +16,10 @@ export async function erasePerson(scope: Scope, storage: Pick<Storage, 'remove'>
   const gone = await transact(scope, async (inside) => {
     await forgetUser(inside, userId);
     const rows = await eraseTheirs(inside, userId);
+    await inside.em.execute('delete from notice_choices where tenant_id = ? and user_id = ?::uuid', [
+      inside.tenant.id,
+      userId,
+    ]);
     recordAudit(inside, {
       action: 'SUPPORT_PERSON_ERASED',
       entityType: 'user',

@@ -11,6 +11,12 @@ interface PersonalTable {
 export const OF_PERSON: readonly PersonalTable[] = [
   { table: 'users', isTheirs: 't.id = ?::uuid', hidden: ['password_hash', 'changed_xid', 'access_version'] },
   { table: 'sessions', isTheirs: 't.user_id = ?::uuid', hidden: ['token_hash'] },
+  {
+    table: 'push_subscriptions',
+    isTheirs: 't.user_id = ?::uuid',
+    hidden: ['endpoint', 'endpoint_hash', 'p256dh', 'auth', 'public_key'],
+  },
+  { table: 'notice_choices', isTheirs: 't.user_id = ?::uuid', hidden: [] },
 ];
 
 /** By conversation. Erased with it, the messages by name and the rest by their foreign keys. */
@@ -21,6 +27,7 @@ export const OF_CONVERSATION: readonly PersonalTable[] = [
   'conversation_notes',
   'note_mentions',
   'answer_mails',
+  'answer_pushes',
   'assignment_decisions',
   'closing_warnings',
   'response_clocks',
@@ -52,6 +59,9 @@ export const NOT_PERSONAL: Readonly<Record<string, string>> = {
   agent_languages: 'admins',
   saved_replies: 'of the company',
   attachment_usage: 'sums under an id',
+  push_keys: 'of the installation',
+  push_looks: 'a time',
+  push_deliveries: 'ids and times; goes with its device and its notice',
   answer_mail_sweeps: 'a time for each company',
   job_runs: 'counts',
   report_cells: 'counts by user type, topic, country and agent; made again without who is gone',

@@ -16,7 +16,7 @@ import { changeOf, conversationRoom, conversationRoomKind, type MessageChange } 
 import { createFactsMemory } from './conversation-facts.ts';
 import { type ConversationColumns, createConversationReader } from './conversation-reader.ts';
 import { changedFragment, reloadFragment, seenFragment, typingFragment } from './fragments.ts';
-import { personRoom, personRoomKind, SUPPORT_ROOM, supportRoomKind } from './other-rooms.ts';
+import { PERSON_ROOM, personRoom, personRoomKind, SUPPORT_ROOM, supportRoomKind } from './other-rooms.ts';
 import { type Mark, participantView } from './participants.ts';
 import { createTyping, type Writer } from './typing.ts';
 
@@ -45,6 +45,11 @@ export interface Live {
   typing(person: Person, conversationId: string, isTyping: boolean): Promise<Writer>;
   /** Rows of the desk's list look otherwise for a reason that no message tells (e.g. `late`); told on every node. */
   rowsChanged(tenantId: string, conversationIds: readonly string[], what: string): void;
+  /**
+   * Whether a person has the conversation open now, on any node: a page that is looked at, or a program that listens.
+   * Takes half a second where nobody says yes; a node that cannot be asked says no.
+   */
+  hasOpen(tenantId: string, userId: string, conversationId: string): Promise<boolean>;
   close(): void;
 }
 
@@ -61,6 +66,8 @@ const STATE_FRAMES: Readonly<Record<string, 'conversation:assign' | 'conversatio
 const GATHER_MS = 150;
 /** So many ids fit into a hint between nodes. */
 const ROWS_IN_A_NOTE = 50;
+/** Other nodes have this long to say that somebody is there. */
+const ASK_MS = 500;
 /** A conversation that was told as started is remembered this long, because two things may tell of it. */
 const STARTED_MEMORY_MS = 60_000;
 
@@ -74,6 +81,8 @@ export function openLive(deps: LiveDeps): Live {
   const gathered = new Map<string, Map<string, string>>();
   const badges = new Map<string, NodeJS.Timeout>();
   const started = new Set<string>();
+  /** Who was asked for, and whom to tell when they are there. */
+  const asked = new Map<string, Set<() => void>>();
 
   hub.register(conversationRoomKind({ ...broadcasts, database, facts, reader, delivered, heard: noteHeard }));
   hub.register(supportRoomKind({ heard: rowsHeard }));
@@ -249,11 +258,38 @@ export function openLive(deps: LiveDeps): Live {
   /** A note names who; what is told is read here, so that nobody can make others see what is not so. */
   function noteHeard(tenantId: string, id: string, note: string): void {
     const [what, userId = '', value] = note.split(' ');
-    if (what === 'started') tellStarted(tenantId, id);
+    if (what === 'started' && isTenantHere(tenantId)) tellStarted(tenantId, id);
+    if (what === 'asked' && hub.isHeardBy(tenantId, conversationRoom(id), userId)) {
+      hub.note(tenantId, conversationRoom(id), `here ${userId}`);
+    }
+    if (what === 'here') for (const tell of asked.get(`${tenantId} ${id} ${userId}`) ?? []) tell();
     if (!hub.hasListeners(tenantId, conversationRoom(id)) || !/^[0-9a-f-]{36}$/.test(userId)) return;
     if (what === 'read') work(markOf(tenantId, id, userId).then((mark) => mark && tellRead(tenantId, id, mark)));
     if (what === 'typing') {
       work(writerOf(tenantId, id, userId).then((writer) => writer && typingHere(tenantId, id, writer, value === '1')));
+    }
+  }
+
+  function isTenantHere(tenantId: string): boolean {
+    return [SUPPORT_ROOM, PERSON_ROOM].some((kind) => hub.hasKind(tenantId, kind));
+  }
+
+  async function hasOpen(tenantId: string, userId: string, id: string): Promise<boolean> {
+    const room = conversationRoom(id);
+    if (hub.isHeardBy(tenantId, room, userId)) return true;
+    const key = `${tenantId} ${id} ${userId}`;
+    const { promise, resolve } = Promise.withResolvers<boolean>();
+    const tell = () => resolve(true);
+    const waiting = asked.get(key) ?? new Set();
+    asked.set(key, waiting.add(tell));
+    const timer = setTimeout(() => resolve(false), ASK_MS);
+    hub.note(tenantId, room, `asked ${userId}`);
+    try {
+      return await promise;
+    } finally {
+      clearTimeout(timer);
+      waiting.delete(tell);
+      if (waiting.size === 0) asked.delete(key);
     }
   }
 
@@ -339,6 +375,7 @@ export function openLive(deps: LiveDeps): Live {
       typing.set(found, writer, isTyping);
       return writer;
     },
+    hasOpen,
     close() {
       typing.close();
       for (const timer of badges.values()) clearTimeout(timer);

@@ -7,7 +7,7 @@ import { CONVERSATION_ROOM } from './conversation.room.ts';
 export const SUPPORT_ROOM = 'admin_support';
 
 /** Kind of the rooms of one person, `user_<id>`. */
-const PERSON_ROOM = 'user';
+export const PERSON_ROOM = 'user';
 
 /** Name of a person's own room. */
 export function personRoom(userId: string): string {

@@ -23,6 +23,10 @@ export interface Config {
   readonly secretKey?: Buffer;
   readonly redisUrl?: string;
   readonly smtpUrl?: string;
+  /** Host names of further push services, beside those of the browsers. */
+  readonly pushHosts?: readonly string[];
+  /** A push service of one's own on any address, also without TLS; for tests, never in production. */
+  readonly pushTestOrigin?: URL;
   readonly s3?: S3Config;
   readonly clamdUrl?: string;
   /** False lifts rate and socket limits for load tests; never in production. */
@@ -75,6 +79,8 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>): C
     secretKey: values.SECRET_KEY,
     redisUrl: values.REDIS_URL,
     smtpUrl: values.SMTP_URL,
+    pushHosts: values.PUSH_HOSTS,
+    pushTestOrigin: values.PUSH_TEST_ORIGIN,
     s3: s3(values),
     clamdUrl: values.CLAMD_URL,
     limits: values.LIMITS ?? true,
@@ -94,8 +100,9 @@ function productionRefusals(config: Config): string[] {
     !config.databaseUrl && 'DATABASE_URL is missing: NODE_ENV=production does not run on the embedded database',
     !config.secretKey && 'SECRET_KEY is missing: NODE_ENV=production needs 32 bytes or more',
     config.demo && 'DEMO must be 0 with NODE_ENV=production',
+    config.pushTestOrigin && 'PUSH_TEST_ORIGIN is refused with NODE_ENV=production',
     !config.limits && 'LIMITS=off is refused with NODE_ENV=production',
-  ].filter((line) => line !== false);
+  ].filter((line) => typeof line === 'string');
 }
 
 function combinationRefusals(config: Config, values: Values): string[] {
@@ -187,6 +194,15 @@ const Environment = z.object({
     .optional(),
   REDIS_URL: urlText('redis', 'rediss').optional(),
   SMTP_URL: urlText('smtp', 'smtps').optional(),
+  PUSH_HOSTS: z
+    .string()
+    .regex(
+      /^(\*\.)?[a-z0-9-]+(\.[a-z0-9-]+)+(,(\*\.)?[a-z0-9-]+(\.[a-z0-9-]+)+)*$/,
+      'must be host names with commas between',
+    )
+    .transform((value) => value.split(','))
+    .optional(),
+  PUSH_TEST_ORIGIN: originOf('http', 'https').optional(),
   S3_ENDPOINT: originOf('http', 'https').optional(),
   S3_BUCKET: z.string().optional(),
   S3_REGION: z.string().default('us-east-1'),

@@ -1,5 +1,5 @@
 import { CompiledQuery } from 'kysely';
-import { type Db, type JobWithMetadata, PgBoss } from 'pg-boss';
+import { type Db, type JobResult, type JobWithMetadata, PgBoss } from 'pg-boss';
 import { z } from 'zod';
 import { type Actor, type Database, isInTransaction, type Log, type Scope } from '../database/index.ts';
 
@@ -22,6 +22,8 @@ export interface Effect<D extends object = object> {
   readonly name: string;
   /** What the job carries: ids only, because the queue has no fence between tenants. */
   readonly data: z.ZodType<D>;
+  /** Jobs that a node takes at once and works on side by side (1): for many that each take little. */
+  readonly atOnce?: number;
   /**
    * Does it. The scope is bound to the tenant the event came from, and its actor has no capability: rights are asked
    * for whoever the effect is for, now. Runs at least once; throwing means "again later".
@@ -108,11 +110,26 @@ export async function openDurableQueue({
     await boss.createQueue(effect.name, { ...tries(timing), deadLetter: deadName(effect.name) });
     await boss.work(
       effect.name,
-      { includeMetadata: true, batchSize: 1, localConcurrency: CONCURRENCY, pollingIntervalSeconds: timing.poll },
-      async (jobs: JobWithMetadata<object>[]) => {
-        for (const job of jobs) await run(effect, job);
+      {
+        includeMetadata: true,
+        batchSize: effect.atOnce ?? 1,
+        burstWhenBatchFull: true,
+        perJobResults: true,
+        localConcurrency: CONCURRENCY,
+        pollingIntervalSeconds: timing.poll,
       },
+      (jobs: JobWithMetadata<object>[]) => Promise.all(jobs.map((job) => settled(effect, job))),
     );
+  }
+
+  /** Jobs of one batch do not share their fate. */
+  async function settled(effect: Effect, job: JobWithMetadata<object>): Promise<JobResult> {
+    try {
+      await run(effect, job);
+      return { id: job.id, status: 'completed' };
+    } catch (error) {
+      return { id: job.id, status: 'failed', output: { message: (error as Error).message } }; // `run` throws nothing else
+    }
   }
 
   async function run(effect: Effect, job: JobWithMetadata<object>): Promise<void> {

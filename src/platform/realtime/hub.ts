@@ -265,6 +265,14 @@ export class Hub {
     return (this.#tenants.get(tenantId)?.rooms.get(name)?.subscribers.size ?? 0) > 0;
   }
 
+  /** True when this person hears the room on this node. */
+  isHeardBy(tenantId: string, name: string, userId: string): boolean {
+    for (const { connection, isLive } of this.#tenants.get(tenantId)?.rooms.get(name)?.subscribers ?? []) {
+      if (isLive && connection.actor.id === userId) return true;
+    }
+    return false;
+  }
+
   /** True when somebody of this tenant is in any room of the kind on this node. */
   hasKind(tenantId: string, kind: string): boolean {
     return (this.#tenants.get(tenantId)?.kinds.get(kind) ?? 0) > 0;
@@ -512,8 +520,9 @@ export class Hub {
 
   #hinted({ tenantId, room: name, version, after, note }: Hint): void {
     if (note !== undefined) {
+      // also where nobody of the tenant is: it may answer a question of this node
       const found = this.#find(name);
-      if (found && this.#tenants.has(tenantId)) found.kind.heard?.(tenantId, found.id, note);
+      found?.kind.heard?.(tenantId, found.id, note);
       return;
     }
     const room = this.#awakeRoom(tenantId, name, after);

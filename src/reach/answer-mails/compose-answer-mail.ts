@@ -2,7 +2,7 @@ import type { User } from '../../identity/index.ts';
 import type { Conversation, StoredMessage } from '../../messaging/index.ts';
 import type { Mail } from '../../platform/outbound/index.ts';
 import { preferredLanguage } from '../../platform/views/index.ts';
-import type { Reach } from '../reach.ts';
+import type { MailReach } from '../reach.ts';
 
 /** Characters of one answer that a mail shows. */
 const MAX_ANSWER = 1_500;
@@ -27,7 +27,7 @@ export interface AnswerMailView {
  * side only. The link is made from our own public address, never from a request.
  */
 export function composeAnswerMail(
-  reach: Reach,
+  reach: MailReach,
   id: string,
   { user, conversation, answers }: { user: User; conversation: Conversation; answers: readonly StoredMessage[] },
 ): Mail {

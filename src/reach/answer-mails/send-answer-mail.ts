@@ -3,7 +3,7 @@ import { Conversation, readLog, type StoredMessage } from '../../messaging/index
 import type { Scope } from '../../platform/database/index.ts';
 import type { Delivery } from '../../platform/jobs/index.ts';
 import { UnsafeMail } from '../../platform/outbound/index.ts';
-import type { Reach } from '../reach.ts';
+import type { MailReach } from '../reach.ts';
 import { AnswerMail } from './answer-mail.entity.ts';
 import { composeAnswerMail } from './compose-answer-mail.ts';
 import type { OwedMail } from './owe-answer-mails.ts';
@@ -17,7 +17,12 @@ const MAX_ANSWERS = 20;
  * known to have gone out does not go out twice. Nothing is awaited inside a transaction.
  * @throws Error what the mail server or the way to it said: try again later
  */
-export async function sendAnswerMail(scope: Scope, reach: Reach, owed: OwedMail, delivery: Delivery): Promise<void> {
+export async function sendAnswerMail(
+  scope: Scope,
+  reach: MailReach,
+  owed: OwedMail,
+  delivery: Delivery,
+): Promise<void> {
   const { em, tenant, now } = scope;
   const mail = await em.findOne(AnswerMail, { id: owed.mailId });
   if (mail?.state !== 'owed') return;
@@ -42,7 +47,7 @@ export async function sendAnswerMail(scope: Scope, reach: Reach, owed: OwedMail,
 }
 
 /** What the mail is about, for whom; null when there is nothing to tell, or nobody who may be told. */
-async function stillOwed(scope: Scope, reach: Reach, mail: AnswerMail) {
+async function stillOwed(scope: Scope, reach: MailReach, mail: AnswerMail) {
   const { em } = scope;
   const tenant = await reach.tenancy.byId(scope.tenant.id);
   if (tenant?.status !== 'active' || tenant.support.emailAfterMinutes === 0) return null;
