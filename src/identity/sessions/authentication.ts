@@ -1,4 +1,4 @@
-import type { Database, Log } from '../../platform/database/index.ts';
+import { batched, type Database, type Log } from '../../platform/database/index.ts';
 import { type Tenancy, watchChanges } from '../../tenancy/index.ts';
 import type { HostContext, Person } from '../person.ts';
 import { ADMIN } from '../users/user.entity.ts';
@@ -35,6 +35,7 @@ export interface Authentication {
 }
 
 interface SessionRow {
+  ord: number;
   session_id: string;
   expires_at: Date;
   context: HostContext | null;
@@ -63,6 +64,8 @@ interface Held {
 }
 
 const MAX_HELD = 50_000;
+/** After a restart nobody is known and thousands come at once: sessions are asked for one by one, read together. */
+const LOOKS = { max: 100, atOnce: 2 };
 
 /** Begins to follow access changes. Rejects when the database does not answer. */
 export async function openAuthentication(deps: {
@@ -133,16 +136,23 @@ export async function openAuthentication(deps: {
     if (oldest !== undefined) drop(oldest);
   }
 
+  const sessionOf = batched<Buffer, SessionRow | null>(async (hashes) => {
+    const { rows } = await database.systemPool.query<SessionRow>({
+      name: 'session-by-token',
+      text: `select asked.ord::int, found.*
+             from unnest($1::bytea[]) with ordinality as asked (hash, ord), session_by_token(asked.hash) as found`,
+      values: [hashes],
+    });
+    const found: (SessionRow | null)[] = hashes.map(() => null);
+    for (const row of rows) found[row.ord - 1] = row;
+    return found;
+  }, LOOKS);
+
   /** Asks the database, and keeps the answer if nothing changed meanwhile. */
   async function ask(key: string, hash: Buffer): Promise<Person | null> {
     const changesBefore = changes;
-    const { rows } = await database.systemPool.query<SessionRow>({
-      name: 'session-by-token',
-      text: 'select * from session_by_token($1)',
-      values: [hash],
-    });
+    const row = await sessionOf(hash);
     drop(key);
-    const row = rows[0];
     if (!row) return null;
     // so that settings and tenant are at hand for whoever serves this person
     const tenant = await tenancy.byId(row.tenant_id);

@@ -1,8 +1,7 @@
-import type { Database } from '../../platform/database/index.ts';
+import { batched, type Database } from '../../platform/database/index.ts';
 import type { Conversation } from '../conversations/conversation.entity.ts';
 import type { ReadMarks } from '../messages/message.view.ts';
 import type { StoredMessage } from '../messages/stored-message.ts';
-import { batched } from './batched.ts';
 import type { Mark } from './participants.ts';
 
 /** A conversation's columns, without the entity around them. */

@@ -4,6 +4,7 @@
  * Promises that work in a scope sees one tenant only, twice over: by a strict ORM filter and by row-level security on
  * every connection. Never keeps an EntityManager beyond its scope, and never lets the app run as owner or superuser.
  */
+export { batched } from './batched.ts';
 export { baseColumns, ownTenantFilter, TENANT_FILTER, tenantFilter } from './columns.ts';
 export { type Database, type DatabaseOptions, type Log, migrate, openDatabase, ormOptions } from './database.ts';
 export { roleNames } from './roles.ts';

@@ -5,6 +5,8 @@ import { StartError } from '../config/index.ts';
 
 /** Who keeps a connection and does not use it for this long loses it. */
 const FAREWELL_MS = 1_000;
+/** After a restart thousands connect at once; who does not find a place in the kernel's line tries again a second later. */
+const BACKLOG = 4_096;
 
 /** A server that listens. */
 interface Listening {
@@ -27,7 +29,7 @@ export async function listen(server: Server, where: { host: string; port: number
   const keptAlive = trackKeptAlive(server);
   await new Promise<void>((resolve, reject) => {
     server.once('error', (error) => reject(explain(error, where)));
-    server.listen(where.port, where.host, resolve);
+    server.listen(where.port, where.host, BACKLOG, resolve);
   });
   const address = server.address();
   const port = address && typeof address === 'object' ? address.port : where.port;

@@ -187,7 +187,8 @@ export async function openFaultProxy(upstream: number, random: () => number = Ma
     else setTimeout(() => resetPair(link.client, link.server), 200).unref();
   }
 
-  server.listen(0, '127.0.0.1');
+  // thousands may come at once
+  server.listen(0, '127.0.0.1', 4_096);
   await once(server, 'listening');
   const proxy: FaultProxy = {
     // it listens on TCP
