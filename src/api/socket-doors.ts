@@ -19,8 +19,13 @@ export interface SocketDeps {
 /** Sockets and streams of one person at once; staff keep many conversations and windows open. */
 const MAX_CONNECTIONS = { user: 10, admin: 60 } as const;
 
-/** Addresses are shared by many phones of one network, and by a whole office. */
-export const SOCKET_LIMITS: SocketLimits = { perAddress: 1_000, unknownPerAddress: 20, framesPerSecond: 100 };
+/** Addresses are shared by many phones of one network, and by a whole office; a node by several tenants. */
+export const SOCKET_LIMITS: SocketLimits = {
+  perAddress: 1_000,
+  perTenant: 20_000,
+  unknownPerAddress: 20,
+  framesPerSecond: 100,
+};
 
 /** How upgrade requests are looked at: by the same rules as every other request. */
 export function socketGate(

@@ -99,7 +99,7 @@ function connect(member: Member): void {
     headers: { authorization: `Bearer ${spec.token}` },
     perMessageDeflate: false,
     skipUTF8Validation: true,
-    handshakeTimeout: 15_000,
+    handshakeTimeout: 30_000,
     ...(spec.from ? { localAddress: spec.from } : {}),
   });
   member.socket = ws;

@@ -7,6 +7,7 @@ import { assignmentRaces, claimRaces, closingRaces } from './stories/desk.ts';
 import { fanOut } from './stories/fan-out.ts';
 import { flapping } from './stories/flapping.ts';
 import { frozenLeader } from './stories/frozen.ts';
+import { hostilePeers } from './stories/hostile.ts';
 import { failpoints, killNode, killPostgres } from './stories/kill.ts';
 import { deadLine, deafLine, wildHints } from './stories/lines.ts';
 import { halfOpen, snapshots } from './stories/live.ts';
@@ -80,6 +81,8 @@ export const CATALOGUE: readonly Entry[] = [
   { row: 'D8', title: 'the worker is killed on the way of a mail', story: mails, short: 4, database: 'fresh' },
   { row: 'wander', title: 'programs killed, cut and resumed at random', story: wander, short: 1, overRedis: 0 },
   { row: 'nodes', title: 'a message crosses from node to node', story: crossing, short: 1, overRedis: 0 },
+  { row: 'peers', title: 'forty hostile peers cost nobody else anything', story: hostilePeers, short: 1 },
+  { row: 'nodes', title: 'a message crosses from node to node', story: crossing, short: 1 },
   { row: 'T-JB2', title: 'a message comes while two nodes close', story: closingRaces, short: 40 },
   { row: 'D3', title: 'what is refused is not there and takes no number', story: refusals, short: 3 },
   {

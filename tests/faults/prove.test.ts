@@ -8,6 +8,7 @@ import { access } from './stories/access.ts';
 import { churn } from './stories/churn.ts';
 import { cursors } from './stories/cursors.ts';
 import { frozenLeader } from './stories/frozen.ts';
+import { hostilePeers } from './stories/hostile.ts';
 import { killNode } from './stories/kill.ts';
 import { halfOpen } from './stories/live.ts';
 import { races } from './stories/nodes.ts';
@@ -49,6 +50,7 @@ const PROOFS: Readonly<Record<string, Proof>> = {
   'other-text': { story: churn, finds: ['divergence'], rounds: 2 },
   'two-winners': { story: races, finds: ['divergence'], rounds: 2 },
   'no-beat': { story: halfOpen, finds: ['stale'] },
+  'no-caps': { story: hostilePeers, finds: ['stale'] },
   patient: { story: slowReaders, finds: ['stale'] },
   'acks-refused': { story: refusals, finds: ['lost'], rounds: 1 },
   'future-cursor': { story: cursors, finds: ['cursor'] },
@@ -65,6 +67,7 @@ const HARMLESS = [
   'with-parent',
   'wild-hints',
   'clock-off',
+  'few-places',
   'two-winners',
   'no-beat',
   'patient',

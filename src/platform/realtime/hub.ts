@@ -98,6 +98,8 @@ export class Hub {
   readonly #tenants = new Map<string, TenantRooms>();
   readonly #connections = new Map<Connection, Map<string, Subscriber>>();
   readonly #people = new Map<string, Set<Connection>>();
+  /** How many connections by tenant. */
+  readonly #crowds = new Map<string, number>();
   /** To be asked again once changes of access are followed. */
   readonly #unchecked = new WeakSet<Connection>();
   readonly #readers = new Map<string, Reader>();
@@ -158,6 +160,11 @@ export class Hub {
     return this.#people.get(personKey(tenantId, userId))?.size ?? 0;
   }
 
+  /** How many connections a tenant's people have on this node. */
+  connectionsOfTenant(tenantId: string): number {
+    return this.#crowds.get(tenantId) ?? 0;
+  }
+
   /** Lets go of a person's connections that are only still counted: after a broken line nobody tells us that they ended. */
   async probe(tenantId: string, userId: string): Promise<void> {
     const connections = [...(this.#people.get(personKey(tenantId, userId)) ?? [])];
@@ -170,7 +177,9 @@ export class Hub {
    */
   attach(connection: Connection): void {
     this.#connections.set(connection, new Map());
-    const key = personKey(connection.actor.tenantId, connection.actor.id);
+    const { tenantId } = connection.actor;
+    this.#crowds.set(tenantId, this.connectionsOfTenant(tenantId) + 1);
+    const key = personKey(tenantId, connection.actor.id);
     const others = this.#people.get(key);
     if (others) others.add(connection);
     else this.#people.set(key, new Set([connection]));
@@ -183,6 +192,9 @@ export class Hub {
     if (!rooms) return;
     this.#connections.delete(connection);
     for (const subscriber of rooms.values()) this.#leave(subscriber);
+    const left = this.connectionsOfTenant(connection.actor.tenantId) - 1;
+    if (left > 0) this.#crowds.set(connection.actor.tenantId, left);
+    else this.#crowds.delete(connection.actor.tenantId);
     const key = personKey(connection.actor.tenantId, connection.actor.id);
     const people = this.#people.get(key);
     people?.delete(connection);

@@ -30,6 +30,8 @@ export interface Gate {
 /** Sockets and streams by address; null is without limits. */
 export interface SocketLimits {
   readonly perAddress: number;
+  /** On one node, all people of the tenant together. */
+  readonly perTenant: number;
   /** Sockets of an address that do not even say who they are; they are told so and closed. */
   readonly unknownPerAddress: number;
   /** Frames a second that one socket may send; more of them wait in its line. */

@@ -24,8 +24,10 @@ const IMPATIENT_CLOSE_MS = 2_000;
 /** A probe is answered in this time, or nobody is there. */
 const PROBE_MS = 1_500;
 const IDENTIFY_TIMEOUT_MS = 5_000;
+/** Whose socket broke the protocol gets no other for this long: coming back again and again is what it would do next. */
+const RUDE_FOR_MS = 10_000;
 /** After a restart thousands come at once: so many are looked up together, the others wait in line. */
-const IDENTIFY_AT_ONCE = 24;
+const IDENTIFY_AT_ONCE = 100;
 
 /** A connection that can be spoken to as well. */
 export interface SocketConnection extends Connection {
@@ -79,6 +81,7 @@ export function serveWebSockets(deps: WebSocketDeps): { close(): void } {
   });
   const byAddress = createCounted();
   const unknownByAddress = createCounted();
+  const rude = new Map<string, NodeJS.Timeout>();
   const beats = createBeats(deps.beatSeconds ?? BEAT_SECONDS);
   const line = createLine(IDENTIFY_AT_ONCE);
   let nextId = 0;
@@ -139,9 +142,10 @@ export function serveWebSockets(deps: WebSocketDeps): { close(): void } {
     if (socket.destroyed || !dialect) return;
     if (hub.isDraining) return refuse(socket, 503);
     if (visitor && limits) {
+      if (rude.has(nameOf(visitor))) return refuse(socket, 429);
       await makeRoomFor(visitor);
       // asked again without a wait before this one counts, or many that come at once would all find room
-      if (isCrowded(visitor)) return refuse(socket, 429);
+      if (isCrowded(visitor) || isFull(visitor, limits)) return refuse(socket, 429);
     }
     if (socket.destroyed) return;
     await new Promise<void>((done) => {
@@ -170,6 +174,22 @@ export function serveWebSockets(deps: WebSocketDeps): { close(): void } {
     return hub.connectionsOf(tenantId, id) >= maxConnections;
   }
 
+  /** One tenant must not take the places of all. */
+  function isFull({ actor: { tenantId } }: Visitor, { perTenant }: SocketLimits): boolean {
+    return hub.connectionsOfTenant(tenantId) >= perTenant;
+  }
+
+  function nameOf({ actor: { tenantId, id } }: Visitor): string {
+    return `${tenantId} ${id}`;
+  }
+
+  /** Until the time is over this person gets no socket. */
+  function wasRude(visitor: Visitor): void {
+    const name = nameOf(visitor);
+    clearTimeout(rude.get(name));
+    rude.set(name, setTimeout(() => rude.delete(name), RUDE_FOR_MS).unref());
+  }
+
   function open(ws: WebSocket, socket: Duplex, request: IncomingMessage, visitor: Visitor, dialect: Dialect): void {
     nextId += 1;
     const connection = connect(ws, socket, `${nextId}`, visitor, dialect, hub);
@@ -177,6 +197,8 @@ export function serveWebSockets(deps: WebSocketDeps): { close(): void } {
     const handler = dialect.opened(connection, request);
     const beat = { isAlive: true, ws, connection, dialect };
     const forget = beats.add(beat);
+    // ws tells so of what no well-made client sends: too many fragments, too large a frame, a frame that is none
+    ws.on('error', ({ code }: NodeJS.ErrnoException) => code?.startsWith('WS_ERR_') && wasRude(visitor));
     const budget = limits ? createBudget(limits.framesPerSecond, connection) : null;
     ws.on('message', (data, isBinary) => {
       beat.isAlive = true;
@@ -188,6 +210,7 @@ export function serveWebSockets(deps: WebSocketDeps): { close(): void } {
     });
     ws.on('pong', () => {
       beat.isAlive = true;
+      budget?.spend();
     });
     ws.on('ping', () => {
       beat.isAlive = true;
