@@ -1,6 +1,7 @@
 /**
  * `npm run bench`: our figures as ratios against the raw limits measured in the same run, on a private PostgreSQL with
- * fsync on. Prints a table and, as the last line, the same as JSON. `npm run bench -- volume`: see volume.bench.ts.
+ * fsync on. Prints a table and, as the last line, the same as JSON. `npm run bench -- volume`: see volume.bench.ts;
+ * `npm run bench -- memory` measures the open sockets alone.
  */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { cpus, tmpdir } from 'node:os';
@@ -12,11 +13,12 @@ import { measureAppending } from './append.bench.ts';
 import { parentOf } from './cpu.ts';
 import { type Figure, ratio, table } from './figures.ts';
 import { measureIsolation } from './isolation.bench.ts';
+import { measureMemory } from './memory.bench.ts';
 import { measurePage, preparePage } from './page.bench.ts';
 import { measureSending } from './send.bench.ts';
 import { hostTokens, startBare, startProduct } from './servers.ts';
 import { measureVolume } from './volume.bench.ts';
-import { CONVERSATIONS, quiet } from './workload.ts';
+import { type BenchDatabase, CONVERSATIONS, quiet } from './workload.ts';
 
 const [which, ...args] = process.argv.slice(2);
 if (which === 'volume') {
@@ -44,6 +46,12 @@ async function measure(postgres: { url: string; adminUrl: string }, dataDir: str
   const { url, adminUrl } = postgres;
   const where = { url, adminUrl, pid: await postmasterPid(adminUrl) };
   await migrate({ url, entities: [], log: quiet });
+  const figures = which === 'memory' ? [] : await measureWork(where, dataDir);
+  return [...figures, ...(await measureMemory(where, dataDir))];
+}
+
+async function measureWork(where: BenchDatabase, dataDir: string): Promise<Figure[]> {
+  const { url, adminUrl } = where;
   const product = await startProduct(url, dataDir);
   try {
     const page = join(dataDir, 'page.html');
