@@ -82,7 +82,6 @@ export const CATALOGUE: readonly Entry[] = [
   { row: 'wander', title: 'programs killed, cut and resumed at random', story: wander, short: 1, overRedis: 0 },
   { row: 'nodes', title: 'a message crosses from node to node', story: crossing, short: 1, overRedis: 0 },
   { row: 'peers', title: 'forty hostile peers cost nobody else anything', story: hostilePeers, short: 1 },
-  { row: 'nodes', title: 'a message crosses from node to node', story: crossing, short: 1 },
   { row: 'T-JB2', title: 'a message comes while two nodes close', story: closingRaces, short: 40 },
   { row: 'D3', title: 'what is refused is not there and takes no number', story: refusals, short: 3 },
   {

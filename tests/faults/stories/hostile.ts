@@ -32,10 +32,10 @@ export const hostilePeers: Story = (options) =>
     const reader = lab.client({ name: 'lead', person: lead, rooms, silenceMs: 60_000 });
     const phones = people.map(({ id, token, conversation }, at) => ({
       conversation,
-      person: { id, token, tenant: slug },
+      person: { id, token, tenant: slug, sub: id },
       client: lab.client({
         name: `phone-${at}`,
-        person: { id, token, tenant: slug },
+        person: { id, token, tenant: slug, sub: id },
         rooms: [conversation],
         silenceMs: 60_000,
       }),
