@@ -11,10 +11,12 @@ import { frozenLeader } from './stories/frozen.ts';
 import { hostilePeers } from './stories/hostile.ts';
 import { killNode } from './stories/kill.ts';
 import { halfOpen } from './stories/live.ts';
-import { races } from './stories/nodes.ts';
+import { mails } from './stories/mails.ts';
+import { races, twins } from './stories/nodes.ts';
 import { refusals } from './stories/refusals.ts';
 import { slowReaders } from './stories/slow-readers.ts';
 import type { Story } from './stories/story.ts';
+import { wander } from './stories/wander.ts';
 
 /**
  * The suite is shown to find what it looks for before it is believed: each defect is put into the program that a story
@@ -28,6 +30,8 @@ interface Proof {
   readonly rounds?: number;
   /** The defect is in a migration: it needs a database that is not migrated yet. */
   readonly isInDatabase?: boolean;
+  /** The story looks at all of a database. */
+  readonly needsFresh?: boolean;
 }
 
 const PROOFS: Readonly<Record<string, Proof>> = {
@@ -56,6 +60,13 @@ const PROOFS: Readonly<Record<string, Proof>> = {
   'future-cursor': { story: cursors, finds: ['cursor'] },
   'closes-over': { story: frozenLeader, finds: ['resurrected'], rounds: 3 },
   'other-epoch': { story: cursors, finds: ['cursor'] },
+  'edits-unheard': { story: wander, finds: ['stale'], isInDatabase: true },
+  'text-stays': { story: wander, finds: ['divergence'] },
+  'one-page': { story: cursors, finds: ['gap', 'stale'] },
+  'marked-first': { story: mails, finds: ['lost'], rounds: 2, needsFresh: true },
+  'swapped-acks': { story: twins, finds: ['divergence'], rounds: 24 },
+  'new-twice': { story: wander, finds: ['duplicate'] },
+  'other-sender': { story: twins, finds: ['lost'], rounds: 24, isInDatabase: true },
 };
 
 /** Not seeded here: `quick-beat`, `quick-lead` and `wild-hints` are no defects; the others are proven beside their stories. */
@@ -80,7 +91,8 @@ afterAll(killNodes);
 
 describe(`the suite finds each seeded defect (FAULTS_SEED=${seed})`, () => {
   test.each(Object.entries(PROOFS))('%s', { timeout: 90_000, retry: 1 }, async (name, proof) => {
-    const fresh = proof.isInDatabase ? await freshDatabase({ empty: true }) : null;
+    const fresh =
+      proof.isInDatabase || proof.needsFresh ? await freshDatabase({ empty: proof.isInDatabase ?? false }) : null;
     try {
       const { anomalies } = await proof.story({
         seed,

@@ -338,7 +338,7 @@ function onPort(url: string, port: number): string {
   return changed.href;
 }
 
-/** A text with the canary of its tenant. */
+/** A text that nobody else writes, with the canary of its tenant. */
 export function textOf(person: LabPerson, number: number): string {
-  return `message ${number} canary-${person.tenant}-end`;
+  return `message ${number} canary-${person.tenant}-end by ${person.id.slice(-8)}`;
 }

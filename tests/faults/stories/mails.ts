@@ -22,7 +22,8 @@ const MAY_GO_TWICE: readonly Place[] = ['answer-lost', 'before-mark', 'any-momen
  * SMTP answer was lost, and then under the same Message-ID.
  */
 export const mails: Story = (options) =>
-  inLab(options, {}, async (lab) => {
+  // a defect is the worker's, not the node's
+  inLab({ ...options, defects: [] }, {}, async (lab) => {
     const { random } = lab;
     const smtp = await startMailServer();
     const workers = new Set<ChildProcess>();
@@ -97,7 +98,11 @@ export const mails: Story = (options) =>
 
       async function startWorker(): Promise<ChildProcess> {
         const file = fileURLToPath(new URL('../../reach/worker.ts', import.meta.url));
-        const child = spawn(process.execPath, [file, databaseUrl.href, smtp.url, '3000'], {
+        const imports = (options.defects ?? []).flatMap((name) => [
+          '--import',
+          new URL(`../defects/${name}.ts`, import.meta.url).href,
+        ]);
+        const child = spawn(process.execPath, [...imports, file, databaseUrl.href, smtp.url, '3000'], {
           stdio: ['ignore', 'pipe', 'inherit'],
         });
         workers.add(child);

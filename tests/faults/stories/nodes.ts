@@ -21,7 +21,9 @@ export const twins: Story = (options) =>
         }),
       ),
     );
-    await connected(pairs.flat());
+    const agentPerson = await lab.signIn(tenant, 'agent');
+    const agent = lab.client({ name: 'agent', person: agentPerson, rooms: conversations.map(({ id }) => id) });
+    await connected([agent, ...pairs.flat()]);
     const rounds = options.rounds ?? 100;
     const anomalies: Anomaly[] = [];
     let done = 0;
@@ -33,6 +35,12 @@ export const twins: Story = (options) =>
           const answers = await Promise.all(
             pairs[at]?.map((device) => device.send(conversation.id, text, clientId)) ?? [],
           );
+          // the id is theirs alone: somebody else who has the same one says something else
+          if (at === turn % conversations.length) {
+            const other = await agent.send(conversation.id, textOf(agentPerson, turn), clientId);
+            if (other.outcome !== 'ok')
+              anomalies.push({ kind: 'lost', what: `another's client id was refused: ${other.code}` });
+          }
           done += 1;
           if (new Set(answers.map(({ seq }) => seq)).size !== 1) {
             anomalies.push({
