@@ -34,6 +34,7 @@ export function deskReader(
 const MENU = [
   { href: DESK, word: 'desk.title', icon: 'chat', capability: 'SUPPORT_CHAT' },
   { href: '/admin/saved-replies', word: 'replies.title', icon: 'reply', capability: 'MANAGE_SAVED_REPLIES' },
+  { href: '/admin/support-reports', word: 'reports.title', icon: 'chart', capability: 'VIEW_SUPPORT_REPORTS' },
   { href: '/admin/audit-log', word: 'audit.title', icon: 'log', capability: 'VIEW_AUDIT_LOG' },
   { href: '/admin/roles', word: 'roles.title', icon: 'people', capability: 'MANAGE_ROLES' },
   { href: '/admin/privacy', word: 'privacy.title', icon: 'shield', capability: 'MANAGE_PRIVACY' },

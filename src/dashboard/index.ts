@@ -19,6 +19,7 @@ import { noteRoutes } from './notes.routes.ts';
 import { privacyRoutes } from './privacy.routes.ts';
 import { profileRoutes } from './profile.routes.ts';
 import { conversationReportRoutes } from './reports/conversation-report.routes.ts';
+import { reportRoutes } from './reports/reports.routes.ts';
 import { rolesRoutes } from './roles.routes.ts';
 import { savedReplyRoutes } from './saved-replies.routes.ts';
 import { settingsRoutes } from './settings.routes.ts';
@@ -34,6 +35,7 @@ export function dashboardRoutes(deps: DashboardDeps): Route<Person>[] {
     ...profileRoutes(deps),
     ...settingsRoutes(deps),
     ...jobsPageRoutes(deps),
+    ...reportRoutes(deps),
     ...auditRoutes(deps),
     ...rolesRoutes(deps),
     ...privacyRoutes(deps),

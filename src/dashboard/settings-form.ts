@@ -15,6 +15,7 @@ const NUMBERS = [
   'reopenWithinHours',
   'firstResponseTargetMinutes',
   'nextResponseTargetMinutes',
+  'resolutionTargetHours',
   'maxMessageLength',
   'maxAttachmentSizeMb',
   'emailAfterMinutes',

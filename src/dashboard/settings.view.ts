@@ -70,6 +70,7 @@ const UNITS: Readonly<Record<string, string>> = {
   reopenWithinHours: 'hours',
   firstResponseTargetMinutes: 'minutes',
   nextResponseTargetMinutes: 'minutes',
+  resolutionTargetHours: 'hours',
   maxMessageLength: 'characters',
   maxAttachmentSizeMb: 'megabytes',
   emailAfterMinutes: 'minutes',

@@ -6,6 +6,24 @@
  * narrow down where a percentile lies, the facts give its value. Never writes a raw table, and never stands in the way
  * of whoever sends a message: it looks for itself what has happened.
  */
+export { type AgentRow, readAgents } from './agents.ts';
+export { type ReportChoices, readChoices } from './ask/choices.ts';
+export type { ReportFilter } from './ask/filter.ts';
+export { AGES, type Age } from './ask/open-now.ts';
+export type { Spread } from './ask/percentiles.ts';
+export { PERIODS, type Period, type PeriodName, periodOf } from './ask/period.ts';
+export {
+  BEHIND,
+  type Behind,
+  type BehindAsked,
+  type BehindRow,
+  isOfNow,
+  isPlace,
+  readBehind,
+  readPage,
+} from './behind.ts';
+export { type ColumnChart, columnChart } from './charts/columns.ts';
+export { type HeatMap, heatMap } from './charts/heat-map.ts';
 export { rebuildTenant, reportTasks } from './check/reports.tasks.ts';
 export { verifyTenant } from './check/verify-tenant.ts';
 export {
@@ -14,5 +32,15 @@ export {
   readConversationReport,
   type Wait,
 } from './conversation/conversation-report.ts';
+export type { Counter, Duration } from './measures.ts';
 export { foldJobs } from './model/fold.job.ts';
 export { foldTenant } from './model/fold-tenant.ts';
+export type { ReportState } from './model/report-state.ts';
+export {
+  type Overview,
+  type RatingSummary,
+  type ReportTargets,
+  readOverview,
+  type SpreadPair,
+  targetOf,
+} from './overview.ts';

@@ -24,14 +24,15 @@ export function ratingKey(score: number): number {
 }
 
 /** Conversations opened in an hour of the week: 24 x weekday (Monday is 0) + hour, on the tenant's clock. */
+export const HOURS_OF_WEEK = 168;
 export function slotKey(slot: number): number {
   return 100 + slot;
 }
 
 /** Durations, each by the clock on the wall and by the opening hours. */
-const DURATIONS = ['first', 'response', 'resolution'] as const;
+export const DURATIONS = ['first', 'response', 'resolution'] as const;
 export type Duration = (typeof DURATIONS)[number];
-const CLOCKS = ['all', 'open'] as const;
+export const CLOCKS = ['all', 'open'] as const;
 /** `all`: every hour counts; `open`: only the tenant's opening hours do. */
 export type Clock = (typeof CLOCKS)[number];
 
@@ -48,7 +49,7 @@ export function bucketKey(duration: Duration, clock: Clock, bucket: number): num
  * Lower bounds of the buckets that whole seconds fall into: each second up to 32, then sixteen to each doubling. They
  * only narrow down where a percentile lies; its value is read from the facts (`ask/percentiles.ts`).
  */
-const BUCKET_BOUNDS: readonly number[] = [
+export const BUCKET_BOUNDS: readonly number[] = [
   ...Array.from({ length: 32 }, (_, second) => second),
   ...Array.from({ length: 26 * 16 }, (_, at) => (16 + (at % 16)) * 2 ** (1 + Math.floor(at / 16))),
 ];

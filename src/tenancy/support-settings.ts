@@ -74,6 +74,8 @@ export const SupportSettings = z.strictObject({
   reopenWithinHours: z.int().min(0).max(8_760).default(72),
   firstResponseTargetMinutes: z.int().min(1).max(10_080).default(5),
   nextResponseTargetMinutes: z.int().min(1).max(10_080).default(15),
+  /** A conversation should be closed after so many open hours; for reports. */
+  resolutionTargetHours: z.int().min(1).max(8_760).default(24),
   /** Characters of one message. */
   maxMessageLength: z.int().min(1).max(8_000).default(4_000),
   maxAttachmentSizeMb: z.int().min(1).max(50).default(10),
