@@ -65,7 +65,8 @@ export const wander: Story = (options) =>
     }
     async function live(who: Wanderer): Promise<void> {
       while (isRunning) {
-        await sleep(random.between(100, 1_500));
+        // long enough to get through on a busy machine, or nothing would be said
+        await sleep(random.between(100, options.isLong ? 5_000 : 1_500));
         if (!isRunning) return;
         const deed = random.pick(['cut', 'cut', 'kill', 'kill', 'away', 'again', 'older', 'forget'] as const);
         did(deed);
