@@ -15,6 +15,7 @@ import { createAppender, type Messaging, openFiles } from '../../src/messaging/i
 import { type Database, openDatabase } from '../../src/platform/database/index.ts';
 import { createHttpServer, type Route } from '../../src/platform/http/index.ts';
 import { openTenancy } from '../../src/tenancy/index.ts';
+import { collectedLog } from '../support/collected-log.ts';
 import { adminUrl, databaseUrl } from '../support/database.ts';
 import { type Handle, newTenant, TEST_SECRET_KEY, type TestPerson, type TestTenant } from '../support/people.ts';
 
@@ -57,7 +58,7 @@ export interface ApiApp {
 
 const NOBODY: TestPerson = { id: '', handle: 'rahim', userType: '', name: '', email: '' };
 
-const quiet = { info() {}, warn() {}, debug() {}, error: (...told: unknown[]) => console.error(...told) };
+const quiet = collectedLog({ error: (...told: unknown[]) => console.error(...told) });
 
 /** Starts the app with the API's routes alone, on the run's database or on another one. */
 export async function startApiApp(on = { url: databaseUrl(), adminUrl: adminUrl() }): Promise<ApiApp> {

@@ -11,6 +11,7 @@ import {
   type SupportSettings,
   saveSupportSettings,
 } from '../../src/tenancy/index.ts';
+import { collectedLog } from '../support/collected-log.ts';
 import { adminUrl, databaseUrl } from '../support/database.ts';
 import { newTenant, type TestTenant } from '../support/people.ts';
 import { insertConversation, insertPerson, type PersonRow } from '../support/rows.ts';
@@ -54,7 +55,7 @@ export interface ConversationRow {
   readonly waiting_since: Date | null;
 }
 
-const quiet = { info() {}, warn() {}, debug() {}, error: (...told: unknown[]) => console.error(...told) };
+const quiet = collectedLog({ error: (...told: unknown[]) => console.error(...told) });
 
 /** Starts so many nodes, with a tenant of their own, on the run's database or on another one. */
 export async function startDesk(howMany = 2, on = { url: databaseUrl(), adminUrl: adminUrl() }): Promise<DeskTest> {

@@ -8,6 +8,7 @@ import { admins, type Identity, openIdentity, type Person, signedIn, users } fro
 import { type Database, type Log, openDatabase } from '../../src/platform/database/index.ts';
 import { createHttpServer, json, page, type Route, route } from '../../src/platform/http/index.ts';
 import { openTenancy, type Tenancy } from '../../src/tenancy/index.ts';
+import { collectedLog } from '../support/collected-log.ts';
 import { databaseUrl } from '../support/database.ts';
 import { TEST_SECRET_KEY } from '../support/people.ts';
 
@@ -29,7 +30,7 @@ export interface NodeOptions {
   readonly publicUrl?: URL;
 }
 
-export const quiet: Log = { info() {}, warn() {}, error() {}, debug() {} };
+export const quiet: Log = collectedLog();
 
 export async function openNode({
   limits = false,

@@ -7,6 +7,7 @@ import { openModules } from '../../src/modules.ts';
 import { type ReadyConfig, readConfig } from '../../src/platform/config/index.ts';
 import { type Database, openDatabase } from '../../src/platform/database/index.ts';
 import type { Backplane } from '../../src/platform/realtime/index.ts';
+import { collectedLog } from '../support/collected-log.ts';
 import { databaseUrl } from '../support/database.ts';
 import { TEST_SECRET_KEY, type TestSession } from '../support/people.ts';
 
@@ -34,7 +35,7 @@ export async function startNode({
   const read = readConfig({ DATABASE_URL: databaseUrl(), PORT: '0', LIMITS: 'off', DEMO: '0', ...env });
   const config: ReadyConfig = { ...read, secretKey: TEST_SECRET_KEY };
   const errors: unknown[] = [];
-  const log = { info() {}, debug() {}, warn() {}, error: (...told: unknown[]) => void errors.push(told) };
+  const log = collectedLog({ error: (...told: unknown[]) => void errors.push(told) });
   const database = await openDatabase({ url: databaseUrl(), entities, log });
   const modules = await openModules({ config, database, log, ...(backplane ? { backplane } : {}) });
   modules.server.listen(0, '127.0.0.1');

@@ -2,6 +2,8 @@ import { randomBytes } from 'node:crypto';
 import pg from 'pg';
 import { inject } from 'vitest';
 import { migrate } from '../../src/platform/database/index.ts';
+import { gather } from './canary.ts';
+import { LOGS_ENV } from './collected-log.ts';
 
 /** The run's migrated database, as its owner; give it to `openDatabase({ url })`. Shared by all test files. */
 export function databaseUrl(): string {
@@ -31,7 +33,12 @@ export async function freshDatabase({ empty = false } = {}): Promise<FreshDataba
   return {
     url,
     adminUrl: withDatabase(adminUrl(), name),
-    drop: () => asAdmin(`drop database if exists ${name} with (force)`),
+    async drop() {
+      const logs = process.env[LOGS_ENV];
+      // an empty one that was never migrated has nothing to search
+      if (logs) await gather(withDatabase(adminUrl(), name), logs);
+      await asAdmin(`drop database if exists ${name} with (force)`);
+    },
   };
 }
 

@@ -4,6 +4,8 @@ import { join } from 'node:path';
 import type { TestProject } from 'vitest/node';
 import { openEmbeddedPostgres } from '../../src/platform/database/embedded-postgres.ts';
 import { migrate } from '../../src/platform/database/index.ts';
+import { gather, searchRun } from './canary.ts';
+import { LOGS_ENV } from './collected-log.ts';
 
 declare module 'vitest' {
   interface ProvidedContext {
@@ -16,6 +18,20 @@ declare module 'vitest' {
 
 const PREFIX = 'safego-tests-';
 const MIN_FREE_BYTES = 3e9;
+/** The search must be worth something: a run that logged or planted nothing at all is not looked at twice. */
+async function canaries(adminUrl: string, folder: string): Promise<void> {
+  await gather(adminUrl, folder);
+  const { findings, planted, searchedCharacters } = searchRun(folder);
+  console.log(
+    `canaries: ${planted} texts and addresses searched in ${searchedCharacters} characters of logs and audit rows`,
+  );
+  for (const { where, what, around } of findings.slice(0, 20)) console.error(`${where}: ${what}\n  … ${around} …`);
+  if (findings.length > 0) {
+    process.exitCode = 1;
+    throw new Error(`${findings.length} personal things stand in logs or audit rows`);
+  }
+}
+
 const silent = { info() {}, debug() {}, warn() {}, error() {} };
 
 /**
@@ -25,11 +41,18 @@ const silent = { info() {}, debug() {}, warn() {}, error() {} };
 export async function setup(project: TestProject): Promise<() => Promise<void>> {
   const base = roomyFolder();
   await sweepKilledRuns(base);
+  const logs = mkdtempSync(join(tmpdir(), 'safego-logs-'));
+  process.env[LOGS_ENV] = logs;
   const dataDir = mkdtempSync(join(base, `${PREFIX}${process.pid}-`));
   const postgres = await openEmbeddedPostgres({ dataDir, log: silent, settings: { max_connections: '400' } });
   async function teardown(): Promise<void> {
-    await postgres.release();
-    rmSync(dataDir, { recursive: true, force: true });
+    try {
+      await canaries(postgres.adminUrl, logs);
+    } finally {
+      await postgres.release();
+      rmSync(dataDir, { recursive: true, force: true });
+      rmSync(logs, { recursive: true, force: true });
+    }
   }
   try {
     await migrate({ url: postgres.url, entities: [], log: silent });

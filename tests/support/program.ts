@@ -4,6 +4,7 @@ import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, 
 import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { collectText } from './collected-log.ts';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 
@@ -99,7 +100,10 @@ export function run(command: string, args: readonly string[], options: RunOption
   });
   const said = { stdout: '', stderr: '' };
   child.stdout.setEncoding('utf8').on('data', (text: string) => (said.stdout += text));
-  child.stderr.setEncoding('utf8').on('data', (text: string) => (said.stderr += text));
+  child.stderr.setEncoding('utf8').on('data', (text: string) => {
+    said.stderr += text;
+    collectText(child.pid, text);
+  });
   running.add(child);
   const ended = once(child, 'close').then(([code, signal]) => {
     running.delete(child);

@@ -7,6 +7,7 @@ import { entities } from '../../src/entities.ts';
 import { type Modules, openModules } from '../../src/modules.ts';
 import { type ReadyConfig, readConfig } from '../../src/platform/config/index.ts';
 import { type Database, openDatabase } from '../../src/platform/database/index.ts';
+import { collectedLog } from './collected-log.ts';
 import { databaseUrl } from './database.ts';
 import { newTenant, TEST_SECRET_KEY, type TestTenant } from './people.ts';
 
@@ -20,7 +21,7 @@ export interface RunningApp extends Pick<Modules, 'routes' | 'rooms'> {
   stop(): Promise<void>;
 }
 
-const silent = { info() {}, debug() {}, warn() {}, error() {} };
+const silent = collectedLog();
 
 /** Starts the app as `npm start` does, in this process and on a free port; limits off unless `env` says otherwise. */
 export async function startApp(env: Record<string, string> = {}): Promise<RunningApp> {

@@ -103,7 +103,7 @@ export async function openDurableQueue({
 }): Promise<DurableQueue> {
   const boss = makeBoss(database, timing.supervise);
   // a lost connection or a slow look; pg-boss goes on by itself
-  boss.on('error', (error: Error) => log.warn({ reason: error.message }, 'the durable queue stumbled'));
+  boss.on('error', (error: Error) => log.warn({ err: error }, 'the durable queue stumbled'));
   await boss.start();
   for (const effect of effects) {
     await boss.createQueue(deadName(effect.name));
@@ -165,7 +165,7 @@ export async function openDurableQueue({
  */
 export async function reviveDeadLetters(database: Database, log: Log): Promise<number> {
   const boss = makeBoss(database, TIMING.supervise);
-  boss.on('error', (error: Error) => log.warn({ reason: error.message }, 'the durable queue stumbled'));
+  boss.on('error', (error: Error) => log.warn({ err: error }, 'the durable queue stumbled'));
   await boss.start();
   try {
     let revived = 0;

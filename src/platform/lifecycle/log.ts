@@ -3,11 +3,11 @@ import type { LogLevel } from '../config/index.ts';
 import { loggedFault } from '../http/index.ts';
 
 /**
- * The program's log: JSON lines on stderr, so that stdout stays for what was asked for (the ready line, a task's
+ * The program's log: JSON lines on stderr (or another open file), so that stdout stays for what was asked for (the ready line, a task's
  * answer). Credentials are struck out wherever a request or an error carries them, and of an error (`err`) no more is
  * written than `loggedFault` lets through: PostgreSQL quotes whole rows in what it says of a refused one.
  */
-export function openLog(level: LogLevel): Logger {
+export function openLog(level: LogLevel, fd = 2): Logger {
   return pino(
     {
       level,
@@ -22,6 +22,6 @@ export function openLog(level: LogLevel): Logger {
         censor: '[redacted]',
       },
     },
-    destination({ fd: 2, sync: true }),
+    destination({ fd, sync: true }),
   );
 }

@@ -4,6 +4,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { collectText } from '../../support/collected-log.ts';
 
 const ROOT = fileURLToPath(new URL('../../..', import.meta.url));
 const DEFECTS = new URL('../defects/', import.meta.url);
@@ -81,7 +82,10 @@ export async function startNode(options: NodeOptions): Promise<LabNode> {
   const take = (text: string) => {
     log = (log + text).slice(-200_000);
   };
-  child.stderr.setEncoding('utf8').on('data', take);
+  child.stderr.setEncoding('utf8').on('data', (text: string) => {
+    take(text);
+    collectText(child.pid, text);
+  });
   const port = await new Promise<number>((resolve, reject) => {
     child.stdout.setEncoding('utf8').on('data', (text: string) => {
       take(text);
