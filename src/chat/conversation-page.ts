@@ -10,7 +10,9 @@ import {
   type MessageItem,
   type MessageView,
   messageItem,
+  messageReopens,
   readLog,
+  reopenableUntil,
 } from '../messaging/index.ts';
 import type { Scope } from '../platform/database/index.ts';
 import { newId } from '../platform/text/index.ts';
@@ -119,10 +121,14 @@ export async function statePart(
   const { actor } = scope;
   const path = conversationPath(actor.userType, conversation.id);
   const isClosed = !conversation.isOpen();
+  const settings = deps.messaging.settings(scope.tenant.id);
   return {
     state: {
       status: conversation.status,
-      isOn: deps.messaging.settings(scope.tenant.id).enabled,
+      isOn: settings.enabled,
+      reopensUntil: messageReopens(settings, conversation, scope.now)
+        ? (reopenableUntil(settings, conversation)?.toISOString() ?? null)
+        : null,
       canReopen: canReopen(actor, deps.messaging, conversation, scope.now),
       reopenAction: `${path}/reopen`,
       startHref: `${supportPath(actor.userType)}#new`,

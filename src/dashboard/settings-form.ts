@@ -22,7 +22,7 @@ const NUMBERS = [
   'retentionDays',
 ] as const;
 
-const SWITCHES = ['enabled', 'pushShowsName', 'pushShowsText'] as const;
+const SWITCHES = ['enabled', 'reopenOnMessage', 'pushShowsName', 'pushShowsText'] as const;
 const text = (maxLength: number) => z.string().max(maxLength).default('');
 const list = (maxItems: number) => z.array(z.string().max(100)).max(maxItems).default([]);
 /** Every top-level setting. */

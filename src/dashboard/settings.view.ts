@@ -103,6 +103,7 @@ export function settingsView(show: Show, tenantZone: string, state: SettingsStat
       field('enabled', 'switch'),
       field('pushShowsName', 'switch'),
       field('pushShowsText', 'switch'),
+      field('reopenOnMessage', 'switch'),
       field('awayMessage', 'text'),
       field('frameOrigins', 'text'),
       field('timeZone', 'select'),

@@ -6,11 +6,10 @@ import {
   findOpenConversation,
   type Messaging,
   reopen,
+  reopenableUntil,
 } from '../messaging/index.ts';
 import { type Scope, transact } from '../platform/database/index.ts';
 import { Conflict, Forbidden } from '../platform/errors/index.ts';
-
-const HOUR_MS = 3_600_000;
 
 /**
  * Opens a closed conversation again: admins always, users while the tenant's `reopenWithinHours` last. One that is open
@@ -51,8 +50,8 @@ export function canReopen(
 ): boolean {
   if (!conversation.closedAt) return false;
   if (person.side === 'admin') return person.can('CLOSE_SUPPORT_CHAT');
-  const { enabled, reopenWithinHours } = messaging.settings(person.tenantId);
-  return enabled && now.getTime() < conversation.closedAt.getTime() + reopenWithinHours * HOUR_MS;
+  const until = reopenableUntil(messaging.settings(person.tenantId), conversation);
+  return until !== null && now < until;
 }
 
 function refuseUser(scope: Scope<Person>, messaging: Pick<Messaging, 'settings'>, conversation: Conversation): void {

@@ -33,6 +33,7 @@ export {
 } from './conversations/list-conversations.ts';
 export { markRead } from './conversations/mark-read.ts';
 export { Participant } from './conversations/participant.entity.ts';
+export { messageReopens, reopenableUntil } from './conversations/reopen-window.ts';
 export { startConversation } from './conversations/start-conversation.ts';
 export { type Live, openLive } from './live/live.ts';
 export { personRoom } from './live/other-rooms.ts';

@@ -72,6 +72,8 @@ export const SupportSettings = z.strictObject({
   autoCloseAfterHours: z.int().min(0).max(8_760).default(0),
   /** How long a user may reopen a closed conversation; 0 is never. */
   reopenWithinHours: z.int().min(0).max(8_760).default(72),
+  /** Whether a user's message into a closed conversation reopens it while that time lasts; otherwise it is refused. */
+  reopenOnMessage: z.boolean().default(false),
   firstResponseTargetMinutes: z.int().min(1).max(10_080).default(5),
   nextResponseTargetMinutes: z.int().min(1).max(10_080).default(15),
   /** A conversation should be closed after so many open hours; for reports. */

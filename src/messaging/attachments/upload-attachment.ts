@@ -8,6 +8,7 @@ import { newId } from '../../platform/text/index.ts';
 import { recordAudit } from '../../tenancy/index.ts';
 import { accessConversation } from '../conversations/access-conversation.ts';
 import { conversationKind } from '../conversations/conversation-kinds.ts';
+import { messageReopens } from '../conversations/reopen-window.ts';
 import type { Messaging } from '../messaging.ts';
 import { rows } from '../rows.ts';
 import { Attachment, type AttachmentState } from './attachment.entity.ts';
@@ -55,7 +56,8 @@ export async function admitUpload(door: Door, messaging: Messaging, conversation
     if (scope.actor.side === 'user' && !settings.enabled) {
       throw new Forbidden('support_disabled', 'Support is switched off at the moment.');
     }
-    if (!conversation.isOpen()) throw new Conflict('conversation_closed', 'This conversation is closed.');
+    const reopens = scope.actor.side === 'user' && messageReopens(settings, conversation, scope.now);
+    if (!conversation.isOpen() && !reopens) throw new Conflict('conversation_closed', 'This conversation is closed.');
     for (const one of await rows(scope, usage(scope))) refuseBeyondQuota(scope, messaging, one);
   });
   return {

@@ -1,11 +1,13 @@
+import { UniqueConstraintViolationException } from '@mikro-orm/postgresql';
 import type { Person } from '../../identity/index.ts';
 import { type Scope, transact } from '../../platform/database/index.ts';
 import { Conflict, Forbidden, Invalid } from '../../platform/errors/index.ts';
 import { newId } from '../../platform/text/index.ts';
 import { bindAttachments, withAttachments } from '../attachments/post-with-attachments.ts';
-import { accessConversation } from '../conversations/access-conversation.ts';
-import { assignTo } from '../conversations/change-state.ts';
+import { accessConversation, findOpenConversation } from '../conversations/access-conversation.ts';
+import { assignTo, reopen } from '../conversations/change-state.ts';
 import type { Conversation } from '../conversations/conversation.entity.ts';
+import { messageReopens } from '../conversations/reopen-window.ts';
 import { tell } from '../events.ts';
 import type { Messaging } from '../messaging.ts';
 import { appendInTransaction } from './append-in-transaction.ts';
@@ -46,7 +48,7 @@ export interface PostedMessage extends AppendedMessage {
  *
  * @throws Invalid for a text that is empty, too long or cannot be stored.
  * @throws NotFound when the conversation is not there or not theirs.
- * @throws Conflict `client_id_reused`, `conversation_closed`, `assigned_to_other`.
+ * @throws Conflict `client_id_reused`, `conversation_closed`, `assigned_to_other`; `another_open` where it would reopen.
  * @throws TooMany beyond the send limit.
  * @throws Forbidden, also `support_disabled`. A repeat is answered with what is stored before any of this is asked.
  */
@@ -60,13 +62,65 @@ export async function postMessage(scope: Door, messaging: Messaging, input: Post
     const plain = newMessage(actor, messaging, { ...input, body });
     const message = reply ? { ...plain, data: { reply } } : plain;
     const door = { tenant, actor };
+    return reopeningWhere(door, messaging, message, () => post(door, message));
+  });
+  return { ...posted, marks: posted.isNew ? UNREAD : await readMarks(scope, messaging, input.conversationId) };
+
+  async function post(door: Door, message: NewMessage): Promise<AppendedMessage> {
     if (attachmentIds.length > 0) return postWithFiles(door, messaging, message, input.takeOver === true);
     const outcome = await messaging.appender.append(message);
     const claims = outcome.verdict === 'unassigned' || (outcome.verdict === 'assigned_to_other' && input.takeOver);
     if (claims) return answerAndClaim(door, messaging, message, input.takeOver === true);
     return storedOrThrow(outcome);
+  }
+}
+
+/**
+ * Where the tenant's settings say so, a user's message into a conversation that was closed a while ago opens it again:
+ * line and message are one transaction, so that what is refused opens nothing.
+ */
+async function reopeningWhere(
+  scope: Door,
+  messaging: Messaging,
+  message: NewMessage,
+  post: () => Promise<AppendedMessage>,
+): Promise<AppendedMessage> {
+  try {
+    return await post();
+  } catch (error) {
+    const isClosed = error instanceof Conflict && error.code === 'conversation_closed';
+    const settings = messaging.settings(scope.tenant.id);
+    if (!isClosed || scope.actor.side !== 'user' || !settings.reopenOnMessage) throw error;
+  }
+  return messaging.database.withScope(scope.tenant, scope.actor, async (fresh) => {
+    try {
+      return await transact(fresh, (inside) => reopenAndStore(inside, messaging, message));
+    } catch (error) {
+      // another one was opened meanwhile, or before
+      if (!(error instanceof UniqueConstraintViolationException)) throw error;
+      const closed = await accessConversation(fresh, message.conversationId);
+      const open = await findOpenConversation(fresh, closed.kind, fresh.actor.id);
+      throw new Conflict('another_open', 'Another conversation is open already.', { conversationId: open?.id ?? '' });
+    }
   });
-  return { ...posted, marks: posted.isNew ? UNREAD : await readMarks(scope, messaging, input.conversationId) };
+}
+
+async function reopenAndStore(
+  scope: Scope<Person>,
+  messaging: Messaging,
+  message: NewMessage,
+): Promise<AppendedMessage> {
+  const conversation = await accessConversation(scope, message.conversationId, { lock: true });
+  if (!conversation.isOpen()) {
+    if (!messageReopens(messaging.settings(scope.tenant.id), conversation, scope.now)) {
+      throw new Conflict('conversation_closed', 'This conversation is closed.');
+    }
+    await reopen(scope, conversation);
+  }
+  const complete = message.attachmentIds ? await withAttachments(scope, conversation, message) : message;
+  const posted = await storeLocked(scope, complete);
+  if (posted.isNew && message.attachmentIds) await bindAttachments(scope, posted.message, message.attachmentIds);
+  return posted;
 }
 
 /** The message with its sender as the token says, and the code under which it is refused if it is new. */
