@@ -20,6 +20,7 @@ import { longConversation } from './stories/size.ts';
 import { slowReaders } from './stories/slow-readers.ts';
 import { storm } from './stories/storm.ts';
 import type { Story } from './stories/story.ts';
+import { ticks } from './stories/ticks.ts';
 import { wander } from './stories/wander.ts';
 
 /** A row of faults.md and the story that shows it. */
@@ -82,6 +83,7 @@ export const CATALOGUE: readonly Entry[] = [
   { row: 'wander', title: 'programs killed, cut and resumed at random', story: wander, short: 1, overRedis: 0 },
   { row: 'nodes', title: 'a message crosses from node to node', story: crossing, short: 1, overRedis: 0 },
   { row: 'peers', title: 'forty hostile peers cost nobody else anything', story: hostilePeers, short: 1 },
+  { row: 'T-JB1', title: 'a job that three nodes hold runs once a tick', story: ticks, short: 50, database: 'fresh' },
   { row: 'T-JB2', title: 'a message comes while two nodes close', story: closingRaces, short: 40 },
   { row: 'D3', title: 'what is refused is not there and takes no number', story: refusals, short: 3 },
   {
