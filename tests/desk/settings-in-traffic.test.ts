@@ -64,6 +64,7 @@ const OTHERS: { readonly [Name in keyof SupportSettings]: SupportSettings[Name] 
   maxAttachmentSizeMb: 1,
   allowedAttachmentTypes: ['image/png'],
   emailAfterMinutes: 3,
+  pushShowsName: true,
   pushShowsText: true,
   frameOrigins: ['https://app.example.com'],
   retentionDays: 400,
