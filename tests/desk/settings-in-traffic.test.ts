@@ -60,6 +60,7 @@ const OTHERS: { readonly [Name in keyof SupportSettings]: SupportSettings[Name] 
   reopenOnMessage: true,
   firstResponseTargetMinutes: 7,
   nextResponseTargetMinutes: 9,
+  resolutionTargetHours: 11,
   maxMessageLength: 50,
   maxAttachmentSizeMb: 1,
   allowedAttachmentTypes: ['image/png'],
