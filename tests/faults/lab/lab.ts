@@ -111,7 +111,8 @@ export async function openLab(options: LabOptions): Promise<Lab> {
   const quietProxy = await openFaultProxy(databasePort());
   const clients: VirtualClient[] = [];
   const rooms = new Map<VirtualClient, readonly string[]>();
-  const lastAcked = new Map<string, number>();
+  /** Places that were acknowledged, by conversation, in the order of the answers. */
+  const acked = new Map<string, number[]>();
   const changes: { readonly conversation: string; readonly seq: number; readonly version: number }[] = [];
   let isMigrated = false;
   const seats: Seat[] = [];
@@ -180,7 +181,9 @@ export async function openLab(options: LabOptions): Promise<Lab> {
     for (; read < recorder.events.length; read++) {
       const event = recorder.events[read];
       if (event?.type === 'ok') {
-        lastAcked.set(event.conversation, Math.max(lastAcked.get(event.conversation) ?? 0, event.seq));
+        const places = acked.get(event.conversation);
+        if (places) places.push(event.seq);
+        else acked.set(event.conversation, [event.seq]);
       }
       if (event?.type === 'changed') changes.push(event);
     }
@@ -194,11 +197,12 @@ export async function openLab(options: LabOptions): Promise<Lab> {
     if (client.isClosed || client.endedWith !== null) return true;
     if (client.waiting > 0 || !client.isSubscribed) return false;
     const mine = rooms.get(client) ?? [];
-    const hasLast = mine.every((room) => {
-      const last = lastAcked.get(room);
-      return last === undefined || client.knows(room, last);
+    // the last ones first: who lacks something lacks them most often; who catches up may have them before the others
+    const hasPlaces = mine.every((room) => {
+      const places = acked.get(room) ?? [];
+      return places.findLast((seq) => !client.knows(room, seq)) === undefined;
     });
-    if (!hasLast) return false;
+    if (!hasPlaces) return false;
     return changes.every(({ conversation, seq, version }) => {
       return !mine.includes(conversation) || client.knows(conversation, seq, version);
     });
@@ -296,7 +300,7 @@ export async function openLab(options: LabOptions): Promise<Lab> {
     renew() {
       for (const client of clients.splice(0)) client.close();
       rooms.clear();
-      lastAcked.clear();
+      acked.clear();
       changes.splice(0);
       read = 0;
       recorder.reset();
