@@ -63,6 +63,17 @@ safego.behaviour('messages', (list) => {
     }
   }
 
+  /** A word is enough only for the last message, if it is the other side's. */
+  function offerReactions() {
+    const form = document.getElementById('react');
+    const last = [...list.querySelectorAll(':scope > .message')].at(-1);
+    if (!form) return;
+    form.hidden = last?.dataset.side !== otherSide || !!last.querySelector('[data-deleted]');
+    form.elements.seq.value = last?.dataset.seq;
+    for (const button of form.querySelectorAll('button'))
+      button.ariaPressed = !!last?.querySelector(`[data-by="${ownSide}"][data-reaction="${button.value}"]`);
+  }
+
   function onChanged({ detail }) {
     if (detail.list !== list) return;
     drawDays(detail.added);
@@ -75,6 +86,7 @@ safego.behaviour('messages', (list) => {
     if (detail.added.some((item) => item.dataset.side === ownSide))
       list.querySelector('[data-new]')?.removeAttribute('data-new');
     showLatest();
+    offerReactions();
     read();
   }
   function onSeen({ detail }) {

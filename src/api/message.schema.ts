@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { MAX_ATTACHMENTS } from '../messaging/index.ts';
+import { MAX_ATTACHMENTS, REACTIONS } from '../messaging/index.ts';
 import { Attachment } from './attachment.schema.ts';
 import { Cursor, Limit, listOf, QueryNumber, Time, Uuid } from './fields.schema.ts';
 
@@ -21,6 +21,14 @@ export const Message = z
     body: z.string().nullable(),
     attachments: z.array(Attachment).readonly(),
     replyToId: Uuid.nullable(),
+    reactions: z
+      .array(
+        z.strictObject({
+          reaction: z.string(),
+          participant: z.strictObject({ id: Uuid.nullable(), senderType: z.string(), name: z.string() }),
+        }),
+      )
+      .readonly(),
     read: z.boolean(),
     clientId: Uuid,
     createdAt: Time,
@@ -47,6 +55,9 @@ export const MessageBody = z.strictObject({
 
 /** Body of an edit. */
 export const EditBody = z.strictObject({ body: MessageText });
+
+/** Body of a reaction. */
+export const ReactionBody = z.strictObject({ reaction: z.enum(REACTIONS) });
 
 /** Which part of the log. At most one of the four. */
 export const MessageListQuery = z

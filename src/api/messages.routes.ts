@@ -1,3 +1,4 @@
+import type { z } from 'zod';
 import { type Person, signedIn } from '../identity/index.ts';
 import {
   accessConversation,
@@ -7,6 +8,7 @@ import {
   type Messaging,
   messageView,
   postMessage,
+  reactToMessage,
   readLog,
 } from '../messaging/index.ts';
 import type { Scope } from '../platform/database/index.ts';
@@ -14,7 +16,14 @@ import { type Route, route } from '../platform/http/index.ts';
 import { ConversationPath, MessagePath } from './fields.schema.ts';
 import { reply } from './json-reply.ts';
 import { logWindow, nextCursor } from './log-cursor.ts';
-import { EditBody, MessageBody, MessageListQuery, MessageListReply, MessageReply } from './message.schema.ts';
+import {
+  EditBody,
+  MessageBody,
+  MessageListQuery,
+  MessageListReply,
+  MessageReply,
+  ReactionBody,
+} from './message.schema.ts';
 
 /** The messages of a conversation, as both sides reach them. */
 export function messageRoutes({ messaging }: { readonly messaging: Messaging }): Route[] {
@@ -100,6 +109,38 @@ export function messageRoutes({ messaging }: { readonly messaging: Messaging }):
         });
       },
     }),
+    route({
+      name: 'api.messages.react',
+      method: 'PUT',
+      path: '/api/support/conversations/:id/messages/:messageId/reaction',
+      policy: signedIn(),
+      face: 'json',
+      params: MessagePath,
+      body: ReactionBody,
+      reply: MessageReply,
+      summary: "The caller's word on a message of the other side, in place of the one they had.",
+      handle: (scope: Scope<Person>, { params, body }) => react(scope, params, body.reaction),
+    }),
+    route({
+      name: 'api.messages.take-back-reaction',
+      method: 'DELETE',
+      path: '/api/support/conversations/:id/messages/:messageId/reaction',
+      policy: signedIn(),
+      face: 'json',
+      params: MessagePath,
+      reply: MessageReply,
+      summary: "Takes the caller's word on a message back.",
+      handle: (scope: Scope<Person>, { params }) => react(scope, params, null),
+    }),
     // each keeps its own input types; together they are doors
   ] as Route[];
+
+  async function react(
+    scope: Scope<Person>,
+    { id: conversationId, messageId }: z.output<typeof MessagePath>,
+    reaction: z.output<typeof ReactionBody>['reaction'] | null,
+  ) {
+    const { message, conversation } = await reactToMessage(scope, messaging, { conversationId, messageId, reaction });
+    return reply(MessageReply, { message: messageView(message, audienceOf(scope.actor), conversation, links) });
+  }
 }

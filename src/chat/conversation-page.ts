@@ -96,6 +96,7 @@ export async function conversationPage(
       pollUrl: path,
     },
     ...(await statePart(deps, scope, conversation)),
+    react: reactView(actor, log, path),
     transcriptHref: `${path}/transcript`,
     composer: {
       action: `${path}/messages`,
@@ -109,6 +110,21 @@ export async function conversationPage(
       pending: pendingMessage(actor, conversation.id, scope.now),
       attach: attachView(settings, conversation.id, path),
     },
+  };
+}
+
+/** What users say in a word. */
+const USER_REACTIONS = ['thanks', 'got_it', 'on_my_way'] as const;
+
+/** The last message, if staff wrote it: a word is enough of an answer. */
+function reactView(person: Person, log: LogView, path: string) {
+  const last = log.messages.findLast((message) => message.senderType !== 'system');
+  const isTheirs = last?.senderType === 'admin' && last.deletedAt === null;
+  return {
+    action: `${path}/reactions`,
+    words: USER_REACTIONS,
+    seq: isTheirs ? last.seq : 0,
+    own: last?.reactions.find((one) => one.participant.id === person.id)?.reaction ?? null,
   };
 }
 
@@ -180,6 +196,7 @@ export function pendingMessage(person: Person, conversationId: string, now: Date
     body: '',
     attachments: [],
     replyToId: null,
+    reactions: [],
     read: false,
     clientId: '',
     createdAt: now.toISOString(),

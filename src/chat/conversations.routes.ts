@@ -8,11 +8,15 @@ import {
   MAX_ATTACHMENTS,
   markRead,
   messageItem,
+  messageView,
   postMessage,
+  REACTIONS,
+  reactToMessage,
+  readLog,
   startConversation,
 } from '../messaging/index.ts';
 import type { Scope } from '../platform/database/index.ts';
-import { AppError, Conflict } from '../platform/errors/index.ts';
+import { AppError, Conflict, NotFound } from '../platform/errors/index.ts';
 import {
   fragment,
   noContent,
@@ -58,6 +62,9 @@ const Asked = z.object({
 
 /** The first message says, beside, what it is about. */
 const Started = Typed.omit({ attachmentIds: true }).extend({ topic: z.string().max(100).optional() });
+
+/** A word on a message of staff; the same again takes it back. */
+const Reacted = z.strictObject({ seq: Place.min(1), reaction: z.enum(REACTIONS) });
 
 const Rated = z.strictObject({
   score: z.coerce.number().int().min(1).max(5),
@@ -177,6 +184,32 @@ export function conversationRoutes(deps: ChatDeps): Route<Person>[] {
         showUser(deps, scope, input);
         await markRead(scope, input.params.id, input.body.seq);
         return noContent();
+      },
+    }),
+
+    route<Person, z.infer<typeof ConversationPath>, unknown, z.infer<typeof Reacted>>({
+      name: 'chat.messages.react',
+      method: 'POST',
+      path: '/:userType/support/conversations/:id/reactions',
+      policy: users(),
+      face: 'page',
+      params: ConversationPath,
+      bodyKind: 'form',
+      body: Reacted,
+      async handle(scope, input) {
+        const show = showUser(deps, scope, input);
+        const { id } = await accessConversation(scope, input.params.id);
+        const { seq, reaction } = input.body;
+        const message = (await readLog(scope, id, { after: seq - 1 }, 1)).items.find((one) => one.seq === seq);
+        if (!message) throw new NotFound();
+        const had = messageView(message, 'user').reactions.find((one) => one.participant.id === scope.actor.id);
+        const changed = await reactToMessage(scope, deps.messaging, {
+          conversationId: id,
+          messageId: message.id,
+          reaction: had?.reaction === reaction ? null : reaction,
+        });
+        if (input.isFragment) return messageFragment(show, messageItem(changed.message, 'user', changed.conversation));
+        return seeOther(`${conversationPath(scope.actor.userType, id)}#m${seq}`);
       },
     }),
 

@@ -8,7 +8,9 @@ import {
   editMessage,
   markRead,
   messageItem,
+  messageView,
   postMessage,
+  reactToMessage,
   readLog,
   type StoredMessage,
 } from '../messaging/index.ts';
@@ -25,7 +27,16 @@ import {
 } from '../platform/http/index.ts';
 import { stream } from '../platform/views/index.ts';
 import type { DashboardDeps } from './dashboard-deps.ts';
-import { ActionQuery, AssignBody, ConversationPath, DeleteBody, EditBody, ReadBody, ReplyBody } from './desk.input.ts';
+import {
+  ActionQuery,
+  AssignBody,
+  ConversationPath,
+  DeleteBody,
+  EditBody,
+  ReactBody,
+  ReadBody,
+  ReplyBody,
+} from './desk.input.ts';
 import { deskPage, deskView, INTRO_COOKIE, stateFragment } from './desk.routes.ts';
 import { DESK, deskHref } from './desk-address.ts';
 import { messageAt, readState } from './desk-page.ts';
@@ -70,6 +81,15 @@ export function deskActionRoutes(deps: DashboardDeps): Route<Person>[] {
     changeRoute(deps, 'delete', DeleteBody, (scope, { conversation, message }) =>
       deleteMessage(scope, { conversationId: conversation.id, messageId: message.id }),
     ),
+
+    changeRoute(deps, 'reactions', ReactBody, (scope, { conversation, message }, { reaction }) => {
+      const had = messageView(message, 'staff').reactions.find((one) => one.participant.id === scope.actor.id);
+      return reactToMessage(scope, deps.messaging, {
+        conversationId: conversation.id,
+        messageId: message.id,
+        reaction: had?.reaction === reaction ? null : reaction,
+      });
+    }),
 
     stateRoute(deps, 'assign', 'ASSIGN_SUPPORT_CHAT', AssignBody, (scope, id, body) =>
       assignConversation(scope, id, assignee(scope, body)),
@@ -124,10 +144,10 @@ function stateRoute<B>(
   });
 }
 
-/** Changing one's own message: its place says which. htmx gets the message, and the place to answer as it is without it. */
+/** Changing one's own message, or putting a word on another's: its place says which. htmx gets the message, and the place to answer as it is without it. */
 function changeRoute<B extends { readonly seq: number }>(
   deps: DashboardDeps,
-  verb: 'edit' | 'delete',
+  verb: 'edit' | 'delete' | 'reactions',
   body: z.ZodType<B>,
   act: (
     scope: Scope<Person>,

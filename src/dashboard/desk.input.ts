@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { MAX_ATTACHMENTS } from '../messaging/index.ts';
+import { MAX_ATTACHMENTS, REACTIONS } from '../messaging/index.ts';
 
 /** An empty field of a plain form is one that nobody filled. */
 function optional<T extends z.ZodType>(schema: T) {
@@ -70,6 +70,9 @@ export const ReplyBody = z.strictObject({
 
 /** Another text for one's own message. */
 export const EditBody = z.strictObject({ seq: place, body: z.string().max(20_000) });
+
+/** A word on a message; the same again takes it back. */
+export const ReactBody = z.strictObject({ seq: place, reaction: z.enum(REACTIONS) });
 
 /** One's own message that is to go. */
 export const DeleteBody = z.strictObject({ seq: place });

@@ -9,11 +9,15 @@ import {
   type MessageItem,
   type MessageView,
   messageItem,
+  messageView,
   type StoredMessage,
 } from '../messaging/index.ts';
 import { type Holder, holderOf } from './conversation-row.view.ts';
 import { DESK, type DeskFilters, deskHref, deskQuery } from './desk-address.ts';
 import type { DueView } from './due.view.ts';
+
+/** What agents say in a word; users have words of their own. */
+const STAFF_REACTIONS = ['thanks', 'got_it', 'looking_into_it'] as const;
 
 /** What the place to answer is: a field, a field that takes over, or the reason why there is none. */
 export type AnswerMode = 'write' | 'takeOver' | 'closed' | 'readOnly' | 'theirs';
@@ -53,7 +57,11 @@ export interface ChosenMessage {
   readonly body: string;
   readonly createdAt: string;
   readonly doing: 'choose' | 'reply' | 'edit';
-  readonly can: { readonly reply: boolean; readonly edit: boolean; readonly delete: boolean };
+  readonly can: { readonly reply: boolean; readonly react: boolean; readonly edit: boolean; readonly delete: boolean };
+  /** The words that staff may put on it, and the one that the reader has put. */
+  readonly reactions: readonly string[];
+  readonly reaction: string | null;
+  readonly reactAction: string;
   readonly replyHref: string;
   readonly editHref: string;
   readonly editAction: string;
@@ -187,9 +195,15 @@ function chosenMessage(conversation: Conversation, mode: AnswerMode, context: Th
   const isOwn = senderId === reader.id && reader.can('REPLY_SUPPORT_CHAT') && deletedAt === null;
   const can = {
     reply: (mode === 'write' || mode === 'takeOver') && deletedAt === null,
+    react:
+      chosen.message.senderType === 'user' &&
+      deletedAt === null &&
+      conversation.assignedAdminId === reader.id &&
+      reader.can('REPLY_SUPPORT_CHAT'),
     edit: isOwn && conversation.isOpen() && body !== null,
     delete: isOwn,
   };
+  const own = messageView(chosen.message, 'staff').reactions.find((one) => one.participant.id === reader.id);
   const isPossible = chosen.doing === 'choose' || can[chosen.doing];
   return {
     seq,
@@ -198,6 +212,9 @@ function chosenMessage(conversation: Conversation, mode: AnswerMode, context: Th
     createdAt: createdAt.toISOString(),
     doing: isPossible ? chosen.doing : 'choose',
     can,
+    reactions: STAFF_REACTIONS,
+    reaction: own?.reaction ?? null,
+    reactAction: `${DESK}/${conversation.id}/reactions${deskQuery(filters)}`,
     replyHref: deskHref(conversation.id, filters, { reply: seq }),
     editHref: deskHref(conversation.id, filters, { edit: seq }),
     editAction: `${DESK}/${conversation.id}/edit${deskQuery(filters)}`,
@@ -232,6 +249,7 @@ function composerView(conversation: Conversation, holder: Holder | null, context
       body: '',
       attachments: [],
       replyToId: null,
+      reactions: [],
       read: false,
       clientId: '',
       createdAt: context.now.toISOString(),

@@ -46,6 +46,8 @@ export { audienceOf, type MessageItem, type MessageView, messageItem, messageVie
 export { type LogPage, type LogWindow, readLog } from './messages/message-log.ts';
 export { checkedText, MAX_MESSAGE_LENGTH } from './messages/message-text.ts';
 export { postMessage } from './messages/post-message.ts';
+export { reactToMessage } from './messages/react-to-message.ts';
+export { REACTIONS } from './messages/reactions.ts';
 export type { AppendOutcome, NewMessage, StoredMessage } from './messages/stored-message.ts';
 export { systemSentence } from './messages/system-sentence.ts';
 export type { Messaging } from './messaging.ts';

@@ -44,6 +44,7 @@ const MESSAGE = [
   'body',
   'attachments',
   'replyToId',
+  'reactions',
   'read',
   'clientId',
   'createdAt',

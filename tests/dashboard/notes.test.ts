@@ -136,6 +136,10 @@ test('nothing that a user can ask for or hear ever holds a note', async () => {
   const refused = await page(app, rahimsBrowser, `room=${rooms[1]}&after=`);
   expect(await refused.closed).toBe(4403);
 
+  const [userStream, staffStream] = await Promise.all([
+    follow(rahimsBrowser.cookie, rooms.slice(0, 1)),
+    follow(agentsBrowser.cookie, rooms),
+  ]);
   expect((await call(app, agent, 'POST', notesOf(id), { body: `${canary} @Nusrat Jahan` })).status).toBe(201);
   await call(app, agent, 'POST', `/api/support/conversations/${id}/messages`, { body: 'Hi', clientId: randomUUID() });
   await call(app, agent, 'POST', `/api/admin/support/conversations/${id}/close`);
@@ -148,10 +152,17 @@ test('nothing that a user can ask for or hear ever holds a note', async () => {
   expect(await saw(staff, `conversation_${id}`)).toContain(canary);
   expect(await saw(user, `conversation_${id}`)).not.toContain(canary);
 
+  // the same over the event stream
+  await expect.poll(() => userStream.heard().includes('Hi')).toBe(true);
+  await expect.poll(() => staffStream.heard().includes(canary)).toBe(true);
+  expect(userStream.heard()).not.toContain(canary);
+
   const pagesOf = (userType: string) => [
     `/${userType}`,
     `/${userType}/support`,
     `/${userType}/support/conversations/${id}`,
+    `/${userType}/support/conversations/${id}/transcript`,
+    `/${userType}/support/conversations/${id}?part=state`,
     `/${userType}/support/conversations/${id}?after=0`,
     `/${userType}/support/conversations/${id}?before=99`,
   ];
@@ -174,8 +185,23 @@ test('nothing that a user can ask for or hear ever holds a note', async () => {
   }
   // and staff do not get it through the users' doors by mistake either
   for (const path of answers.slice(1)) expect(await text(path, agent.bearer), path).not.toContain(canary);
+  for (const stream of [userStream, staffStream]) stream.stop();
   await Promise.all([user, staff].flatMap(({ socket, window }) => [socket.close(), window.close()]));
 });
+
+/** A page's event stream, where a WebSocket cannot pass. */
+async function follow(headers: Record<string, string>, rooms: readonly string[]) {
+  const stopping = new AbortController();
+  const query = rooms.map((room) => `room=${room}&after=`).join('&');
+  const answer = await fetch(`${app.base}/events?${query}`, { headers, signal: stopping.signal });
+  expect(answer.status).toBe(200);
+  let heard = '';
+  const reading = (async () => {
+    for await (const chunk of answer.body?.pipeThrough(new TextDecoderStream()) ?? []) heard += chunk;
+  })();
+  reading.catch(() => {});
+  return { heard: () => heard, stop: () => stopping.abort() };
+}
 
 test('who was away has every note after the gap, in order, and only those', async () => {
   const other = await app.newTenant();

@@ -67,7 +67,13 @@
   function onAnswer({ detail: { content } }) {
     const next = content.querySelector('#answer');
     const now = document.getElementById('answer');
-    if (!next || !now || next.dataset.mode === now.dataset.mode) return;
+    if (!next || !now) return;
+    if (next.dataset.mode === now.dataset.mode) {
+      // the field stays; what it says of itself may be another thing by now
+      const field = now.querySelector('#body');
+      if (field) field.placeholder = next.querySelector('#body')?.placeholder ?? '';
+      return;
+    }
     // an edit under way ends by itself; what it may not do any more the server says
     if (now.dataset.mode.startsWith('edit')) return;
     now.replaceWith(next);

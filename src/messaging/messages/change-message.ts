@@ -17,6 +17,22 @@ export interface OwnMessage {
   readonly conversation: Conversation;
 }
 
+/**
+ * Holds the conversation and gives a message in it, to whoever may write there.
+ * @throws NotFound for what is not there; Forbidden for readers alone.
+ */
+export async function lockMessage(
+  scope: Scope<Person>,
+  conversationId: string,
+  messageId: string,
+): Promise<OwnMessage> {
+  const conversation = await accessConversation(scope, conversationId, { lock: true });
+  const message = await readMessage(scope, conversationId, messageId);
+  if (!message) throw new NotFound();
+  if (!mayAnswer(scope, conversation)) throw new Forbidden();
+  return { message, conversation };
+}
+
 /** Holds the conversation and gives the caller's own message in it; see the use cases for the errors. */
 export async function lockOwnMessage(
   scope: Scope<Person>,
@@ -26,30 +42,38 @@ export async function lockOwnMessage(
   const conversation = await accessConversation(scope, conversationId, { lock: true });
   const message = await readMessage(scope, conversationId, messageId);
   if (!message) throw new NotFound();
-  const mayAnswer = conversationKind(conversation.kind)?.mayAnswer(scope.actor) ?? false;
-  if (message.senderId !== scope.actor.id || !mayAnswer) {
+  if (message.senderId !== scope.actor.id || !mayAnswer(scope, conversation)) {
     throw new Forbidden('not_your_message', 'Only who wrote a message may change it.');
   }
   return { message, conversation };
+}
+
+function mayAnswer({ actor }: Scope<Person>, { kind }: Conversation): boolean {
+  return conversationKind(kind)?.mayAnswer(actor) ?? false;
 }
 
 /** Gives the message the conversation's next version (D4), keeps the preview true, and tells of it after commit. */
 export async function changeMessage(
   scope: Scope<Person>,
   { message, conversation }: OwnMessage,
-  change: { readonly body: string | null; readonly editedAt?: Date; readonly deletedAt?: Date },
+  change: {
+    readonly body: string | null;
+    readonly data?: StoredMessage['data'];
+    readonly editedAt?: Date;
+    readonly deletedAt?: Date;
+  },
 ): Promise<OwnMessage> {
   const changed: StoredMessage = {
     ...message,
     ...change,
-    // what files it had goes with the text
-    data: change.deletedAt ? null : message.data,
+    // what files it had goes with the text, and what was said of it
+    data: change.deletedAt ? null : change.data === undefined ? message.data : change.data,
     version: conversation.version + 1,
   };
   await rows(
     scope,
     sql`
-      update messages set body = ${changed.body}, data = case when ${changed.deletedAt !== null} then null else data end, version = ${changed.version}, edited_at = ${changed.editedAt},
+      update messages set body = ${changed.body}, data = ${changed.data === null ? null : JSON.stringify(changed.data)}::jsonb, version = ${changed.version}, edited_at = ${changed.editedAt},
         deleted_at = ${changed.deletedAt}
       where id = ${message.id} and conversation_id = ${conversation.id} and tenant_id = ${scope.tenant.id}`,
   );

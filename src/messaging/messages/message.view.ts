@@ -1,5 +1,6 @@
 import { type AttachmentView, attachmentsOf } from '../attachments/attachment.view.ts';
 import type { FileLinks } from '../attachments/file-links.ts';
+import { type ReactionView, reactionViews } from './reactions.ts';
 import type { StoredMessage } from './stored-message.ts';
 
 /** Who the view is made for: the user's side, or staff. */
@@ -27,6 +28,8 @@ export interface MessageView {
   readonly body: string | null;
   readonly attachments: readonly AttachmentView[];
   readonly replyToId: string | null;
+  /** In words, everybody's one at most. */
+  readonly reactions: readonly ReactionView[];
   /** The other side has read it. */
   readonly read: boolean;
   readonly clientId: string;
@@ -69,6 +72,7 @@ export function messageView(
     body: message.body,
     attachments: attachmentsOf(message, links),
     replyToId: message.replyToId,
+    reactions: reactionViews(message, audience),
     read: isRead(message, marks),
     clientId: message.clientId,
     createdAt: message.createdAt.toISOString(),
