@@ -42,6 +42,7 @@ import {
   answerMailJobs,
   answerPushEffect,
   answerPushJobs,
+  createStopLinks,
   keepPushKeys,
   type MailReach,
   moveDevices,
@@ -182,12 +183,20 @@ export async function openModules(deps: ModuleDeps): Promise<Modules> {
         desk,
         identity,
         push,
+        stopLinks: createStopLinks(config.secretKey),
         mails: config.smtpUrl !== undefined,
         keepDevices,
       }),
     ],
   });
-  const reach = await openReach(deps, { tenancy, views, push, hasOpen: live.hasOpen, log });
+  const reach = await openReach(deps, {
+    tenancy,
+    views,
+    push,
+    hasOpen: live.hasOpen,
+    log,
+    signInLinks: identity.signInLinks,
+  });
   appender.onAppended(reach.lookout.appended);
   database.onEvent(reach.lookout.heard);
   const server = createHttpServer(app.listener);
@@ -249,7 +258,7 @@ async function openPush({ config, database, log }: ModuleDeps): Promise<PushTran
 }
 
 /** Mail needs a server to hand it to and an address to link to; without either nobody is mailed, and nothing is owed. */
-async function openReach({ config, database, log }: ModuleDeps, parts: PushReach) {
+async function openReach({ config, database, log }: ModuleDeps, parts: PushReach & Pick<MailReach, 'signInLinks'>) {
   const mailing = mailingOf(config, log);
   const mailReach: MailReach | null = mailing && { ...parts, ...mailing };
   const mailEffect = mailReach && answerMailEffect(mailReach);
@@ -273,14 +282,18 @@ async function openReach({ config, database, log }: ModuleDeps, parts: PushReach
   };
 }
 
-function mailingOf(config: ReadyConfig, log: Log): Pick<MailReach, 'mail' | 'publicUrl'> | null {
+function mailingOf(config: ReadyConfig, log: Log): Pick<MailReach, 'mail' | 'publicUrl' | 'stopLinks'> | null {
   const publicUrl = config.publicUrl ?? (config.production || config.port === 0 ? null : listeningUrl(config));
   if (!config.smtpUrl) return null;
   if (!publicUrl) {
     log.warn({}, 'SMTP_URL is set, but mails need PUBLIC_URL for their links: nobody is mailed');
     return null;
   }
-  return { mail: openMailTransport({ smtpUrl: config.smtpUrl, ownHost: publicUrl.hostname }), publicUrl };
+  return {
+    mail: openMailTransport({ smtpUrl: config.smtpUrl, ownHost: publicUrl.hostname }),
+    publicUrl,
+    stopLinks: createStopLinks(config.secretKey),
+  };
 }
 
 /** Good enough for links on one's own machine. */

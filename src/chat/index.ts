@@ -15,6 +15,7 @@ import { conversationRoutes } from './conversations.routes.ts';
 import { embedRoutes } from './embed.routes.ts';
 import { homeRoutes } from './home.routes.ts';
 import { languageRoutes } from './language.routes.ts';
+import { mailLinkRoutes } from './mail-links.routes.ts';
 import { manifestRoutes } from './manifest.routes.ts';
 import { noticeRoutes } from './notices.routes.ts';
 
@@ -24,6 +25,7 @@ export function chatRoutes(deps: ChatDeps): Route<Person>[] {
     ...homeRoutes(deps),
     ...conversationRoutes(deps),
     ...noticeRoutes(deps),
+    ...mailLinkRoutes(deps),
     ...manifestRoutes(deps),
     ...languageRoutes(),
     ...embedRoutes(deps),

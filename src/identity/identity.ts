@@ -12,6 +12,7 @@ import { type Authentication, openAuthentication } from './sessions/authenticati
 import { revokeSession } from './sessions/change-access.ts';
 import type { SessionKind } from './sessions/session.entity.ts';
 import { type SessionCookie, sessionCookie } from './sessions/session-cookie.ts';
+import { createSignInLinks, type SignInLinks } from './sign-in-links/sign-in-links.ts';
 
 /** Who people are, for one process: how they come in, who they are while they stay, how they leave. */
 export interface Identity extends Authentication {
@@ -25,6 +26,8 @@ export interface Identity extends Authentication {
   signInByPassword(given: PasswordSignIn, kind: SessionKind): Promise<SignedIn>;
   /** Demo mode only (NotFound otherwise): one click on the first page. */
   signInDemoPerson(handle: string, kind: SessionKind): Promise<SignedIn>;
+  /** See `sign-in-links.ts`. */
+  readonly signInLinks: SignInLinks;
   /** Ends the person's session; its sockets close on every node. */
   signOut(person: Person): Promise<void>;
   /** True while a link may be used to set a password. */
@@ -57,6 +60,7 @@ export async function openIdentity(deps: IdentityDeps): Promise<Identity> {
   return {
     ...authentication,
     cookie: sessionCookie(config.publicUrl),
+    signInLinks: createSignInLinks({ database, secretKey: config.secretKey }),
     signInByHost: (token, kind, only) => signInByHost({ database, tenancy, sealer, log }, token, kind, only),
     demoHostToken: (handle) => demoHostToken({ database, tenancy, sealer, demo: config.demo }, handle),
     signInByPassword: (given, kind) => signInByPassword({ database, passwords, log, ...config }, given, kind),

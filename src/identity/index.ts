@@ -36,6 +36,7 @@ export { revokeAllOf, revokeSession, setUserStatus } from './sessions/change-acc
 export { openSession } from './sessions/open-session.ts';
 export type { SessionKind } from './sessions/session.entity.ts';
 export { FRAME_ATTRIBUTES } from './sessions/session-cookie.ts';
+export { createSignInLinks, type SignInLinks } from './sign-in-links/sign-in-links.ts';
 export { forgetUser } from './users/forget-user.ts';
 export { type KnownName, listAdmins, readNames, readSub } from './users/read-names.ts';
 export { ADMIN, User } from './users/user.entity.ts';
@@ -70,6 +71,7 @@ export const identityJobs: readonly Job[] = [
     schedule: '7 * * * *',
     run: async ({ database }) => {
       await database.systemPool.query('select sweep_identity()');
+      await database.systemPool.query('select sweep_sign_in_links()');
     },
   },
 ];

@@ -29,6 +29,7 @@ export type { OwedPush } from './answer-pushes/owe-answer-pushes.ts';
 export { keepPushKeys } from './answer-pushes/push-keys.ts';
 export { type PushLookout, watchAnswers } from './answer-pushes/watch-answers.ts';
 export { chooseMail, declinePush, mailAddress, type NoticeChoices, readChoices } from './choices/notice-choices.ts';
+export { createStopLinks, type StopLinks, type StopTicket } from './choices/stop-links.ts';
 export type { MailReach, PushReach, Reach } from './reach.ts';
 
 const OwedMailData = z.object({ mailId: z.uuid() });
@@ -87,14 +88,21 @@ export const reachTasks: readonly Task[] = [
   },
 ];
 
-/** Tenant by tenant: one that fails does not keep the others waiting. */
+/** One statement finds the tenants with something to look through; one that fails does not keep the others waiting. */
 async function oweEverywhere(
   reach: MailReach,
   database: Database,
   queue: DurableQueue,
   effect: Effect<OwedMail>,
 ): Promise<void> {
-  for (const tenant of await reach.tenancy.active()) {
+  const active = await reach.tenancy.active();
+  const { rows: fallenQuiet } = await database.systemPool.query<{ tenant_id: string }>({
+    name: 'tenants-fallen-quiet',
+    text: 'select tenant_id from tenants_fallen_quiet($1, $2)',
+    values: [active.map(({ id }) => id), active.map(({ support }) => support.emailAfterMinutes)],
+  });
+  const ids = new Set(fallenQuiet.map((one) => one.tenant_id));
+  for (const tenant of active.filter(({ id }) => ids.has(id))) {
     try {
       await database.withScope(tenant, systemActor(tenant.id), (scope) =>
         oweAnswerMails(scope, queue, effect, tenant.support.emailAfterMinutes),

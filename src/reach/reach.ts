@@ -1,7 +1,9 @@
+import type { SignInLinks } from '../identity/index.ts';
 import type { Log } from '../platform/database/index.ts';
 import type { MailTransport, PushTransport } from '../platform/outbound/index.ts';
 import type { Views } from '../platform/views/index.ts';
 import type { Tenancy } from '../tenancy/index.ts';
+import type { StopLinks } from './choices/stop-links.ts';
 
 /** What the use cases of reach need besides their scope. */
 export interface Reach {
@@ -15,6 +17,8 @@ export interface MailReach extends Reach {
   readonly mail: MailTransport;
   /** Where links in mails lead; never taken from a request. */
   readonly publicUrl: URL;
+  readonly signInLinks: Pick<SignInLinks, 'issue'>;
+  readonly stopLinks: Pick<StopLinks, 'token'>;
 }
 
 /** The same for web push. */

@@ -1,6 +1,7 @@
 /** The worker of a node as a process of its own, for kill -9: looks for unread answers and tells of them, in a hurry. */
 import { openAppViews } from '../../src/app.ts';
 import { entities } from '../../src/entities.ts';
+import { createSignInLinks } from '../../src/identity/index.ts';
 import { openDatabase } from '../../src/platform/database/index.ts';
 import { openDurableQueue } from '../../src/platform/jobs/index.ts';
 import { openMailTransport, openPushTransport } from '../../src/platform/outbound/index.ts';
@@ -9,6 +10,7 @@ import {
   answerMailJobs,
   answerPushEffect,
   answerPushJobs,
+  createStopLinks,
   keepPushKeys,
 } from '../../src/reach/index.ts';
 import { openTenancy } from '../../src/tenancy/index.ts';
@@ -32,7 +34,13 @@ const push = openPushTransport({
   maxSendMs: Number(sendMs),
 });
 const common = { tenancy, views, log };
-const mailReach = { ...common, mail, publicUrl: new URL('https://support.example.com') };
+const mailReach = {
+  ...common,
+  mail,
+  publicUrl: new URL('https://support.example.com'),
+  signInLinks: createSignInLinks({ database, secretKey: TEST_SECRET_KEY }),
+  stopLinks: createStopLinks(TEST_SECRET_KEY),
+};
 const mailEffect = answerMailEffect(mailReach);
 const pushEffect = answerPushEffect({ ...common, push, hasOpen: async () => false });
 const queue = await openDurableQueue({ database, log, effects: [mailEffect, pushEffect], timing: HURRY });

@@ -16,6 +16,7 @@ export const OF_PERSON: readonly PersonalTable[] = [
     isTheirs: 't.user_id = ?::uuid',
     hidden: ['endpoint', 'endpoint_hash', 'p256dh', 'auth', 'public_key'],
   },
+  { table: 'sign_in_links', isTheirs: 't.user_id = ?::uuid', hidden: ['token_hash'] },
   { table: 'notice_choices', isTheirs: 't.user_id = ?::uuid', hidden: [] },
 ];
 

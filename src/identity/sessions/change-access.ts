@@ -29,10 +29,14 @@ export async function revokeSession(scope: Scope, userId: string, sessionId: str
   });
 }
 
-/** Ends all sessions of a person and returns how many there were. */
+/** Ends all sessions of a person, and the links by which they could come in again, and returns how many sessions there were. */
 export async function revokeAllOf(scope: Scope, userId: string): Promise<number> {
   return transact(scope, async (inside) => {
     const ended = await inside.em.nativeUpdate(Session, { userId, revokedAt: null }, { revokedAt: inside.now });
+    await inside.em.execute('delete from sign_in_links where tenant_id = ? and user_id = ?', [
+      inside.tenant.id,
+      userId,
+    ]);
     await noteAccessChange(inside, userId, null);
     return ended;
   });

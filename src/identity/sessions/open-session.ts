@@ -24,9 +24,10 @@ export function openSession(
   user: { readonly id: string; readonly side: 'user' | 'admin' },
   kind: SessionKind,
   context: HostContext | null = null,
+  lifetimeMs: number = LIFETIME_MS[kind === 'api' ? 'api' : user.side],
 ): OpenedSession {
   const token = newSecretToken(SESSION_PREFIX);
-  const expiresAt = new Date(scope.now.getTime() + LIFETIME_MS[kind === 'api' ? 'api' : user.side]);
+  const expiresAt = new Date(scope.now.getTime() + lifetimeMs);
   const session = scope.em.create(Session, {
     id: newId(),
     tenantId: scope.tenant.id,

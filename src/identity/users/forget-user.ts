@@ -17,6 +17,7 @@ export async function forgetUser(scope: Scope, userId: string): Promise<void> {
   const user = await scope.em.findOne(User, { id: userId }, { refresh: true });
   if (!user || user.isAdmin()) throw new NotFound();
   await scope.em.nativeDelete(Session, { userId });
+  await scope.em.execute('delete from sign_in_links where tenant_id = ? and user_id = ?', [scope.tenant.id, userId]);
   await scope.em.nativeUpdate(
     User,
     { id: userId },

@@ -30,6 +30,11 @@ const MailSchema = z.strictObject({
   text: z.string().max(100_000),
   /** Escaped and cleaned already. */
   html: z.string().max(300_000),
+  /** Stops such mails, by a POST too (RFC 8058). */
+  unsubscribeUrl: z
+    .url({ protocol: /^https?$/ })
+    .max(500)
+    .optional(),
   /** BCP 47. */
   language: z.string().regex(/^[a-z]{2}$/),
 });
@@ -87,7 +92,7 @@ export function openMailTransport({
   async function send(mail: Mail, signal?: AbortSignal): Promise<void> {
     const parsed = MailSchema.safeParse(mail);
     if (!parsed.success) throw new UnsafeMail(parsed.error.issues.map((issue) => issue.path.join('.')));
-    const { id, fromName, to, subject, text, html, language } = parsed.data;
+    const { id, fromName, to, subject, text, html, language, unsubscribeUrl } = parsed.data;
     // one connection a mail: there are few, and a dead pool cannot hold one up
     const transport = createTransport({
       url: url.href,
@@ -112,6 +117,10 @@ export function openMailTransport({
             'Content-Language': language,
             'Auto-Submitted': 'auto-generated',
             'X-Auto-Response-Suppress': 'All',
+            ...(unsubscribeUrl && {
+              'List-Unsubscribe': `<${unsubscribeUrl}>`,
+              'List-Unsubscribe-Post': 'List-Unsubscribe=One-Click',
+            }),
           },
         }),
         aborted(ended),

@@ -19,22 +19,31 @@ export interface AnswerMailView {
   readonly tenant: string;
   readonly greeting: string;
   readonly answers: readonly MailedAnswer[];
+  /** Signs in once and leads to the conversation. */
   readonly link: string;
+  /** Stops these mails. */
+  readonly stopLink: string;
 }
 
 /**
  * The mail in the language of the user's profile, or of the tenant, as text and as HTML. Users know staff by name and
- * side only. The link is made from our own public address, never from a request.
+ * side only. The links are made from our own public address, never from a request.
+ * @param token of the link that signs in
  */
 export function composeAnswerMail(
   reach: MailReach,
   id: string,
-  { user, conversation, answers }: { user: User; conversation: Conversation; answers: readonly StoredMessage[] },
+  {
+    user,
+    conversation,
+    answers,
+    token,
+  }: { user: User; conversation: Conversation; answers: readonly StoredMessage[]; token: string },
 ): Mail {
   const tenant = reach.tenancy.tenant(conversation.tenantId);
   const language = preferredLanguage({ locale: user.locale ?? tenant.languages[0] });
   const show = reach.views.for({ language, zone: tenant.timeZone });
-  const path = `/${encodeURIComponent(user.userType)}/support/conversations/${conversation.id}`;
+  const stopToken = reach.stopLinks.token({ tenantId: tenant.id, userId: user.id });
   const view: AnswerMailView = {
     tenant: tenant.name,
     greeting: show.t('reach.answerMail.greeting', { name: user.name }),
@@ -44,7 +53,8 @@ export function composeAnswerMail(
       // files are seen in the conversation alone, where whoever asks may see them
       text: answer.body ? cut(answer.body) : show.t('reach.answerMail.file'),
     })),
-    link: new URL(path, reach.publicUrl).href,
+    link: new URL(`/enter/${token}`, reach.publicUrl).href,
+    stopLink: new URL(`/unsubscribe/${stopToken}`, reach.publicUrl).href,
   };
   return {
     id,
@@ -55,6 +65,7 @@ export function composeAnswerMail(
     text: plainText(show.t, view),
     html: show.page('/reach/answer-mail', view),
     language,
+    unsubscribeUrl: view.stopLink,
   };
 }
 
@@ -65,7 +76,9 @@ function plainText(t: (key: string, values?: Record<string, unknown>) => string,
     t('reach.answerMail.intro', { tenant: view.tenant, count: view.answers.length }),
     ...answers,
     `${t('reach.answerMail.open')}:\n${view.link}`,
+    t('reach.answerMail.once'),
     t('reach.answerMail.why', { tenant: view.tenant }),
+    `${t('reach.answerMail.stop')}: ${view.stopLink}`,
   ].join('\n\n');
 }
 

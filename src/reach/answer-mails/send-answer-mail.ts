@@ -3,6 +3,7 @@ import { Conversation, readLog, type StoredMessage } from '../../messaging/index
 import type { Scope } from '../../platform/database/index.ts';
 import type { Delivery } from '../../platform/jobs/index.ts';
 import { UnsafeMail } from '../../platform/outbound/index.ts';
+import { readChoices } from '../choices/notice-choices.ts';
 import type { MailReach } from '../reach.ts';
 import { AnswerMail } from './answer-mail.entity.ts';
 import { composeAnswerMail } from './compose-answer-mail.ts';
@@ -34,7 +35,12 @@ export async function sendAnswerMail(
   }
   const { user, conversation, answers } = about;
   try {
-    await reach.mail.send(composeAnswerMail(reach, mail.id, { user, conversation, answers }), delivery.signal);
+    const token = await reach.signInLinks.issue(scope, {
+      id: mail.id,
+      userId: user.id,
+      conversationId: conversation.id,
+    });
+    await reach.mail.send(composeAnswerMail(reach, mail.id, { user, conversation, answers, token }), delivery.signal);
     // whatever came meanwhile is in this mail too
     mail.upToSeq = Math.max(mail.upToSeq, answers.at(-1)?.seq ?? 0);
     mail.settle('sent', now);
@@ -54,6 +60,7 @@ async function stillOwed(scope: Scope, reach: MailReach, mail: AnswerMail) {
   const user = await em.findOne(User, { id: mail.userId });
   const conversation = await em.findOne(Conversation, { id: mail.conversationId });
   if (!user?.isActive() || !user.email || !conversation?.isOpenedBy(user.id)) return null;
+  if (!(await readChoices(scope, user.id)).wantsMail) return null;
   const before = await lastMailed(scope, mail);
   const after = Math.max(conversation.userReadSeq, before);
   const page = await readLog(scope, conversation.id, { after }, 100);
