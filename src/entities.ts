@@ -1,6 +1,13 @@
 import { deskEntities } from './desk/index.ts';
 import { identityEntities } from './identity/index.ts';
-import { Attachment, Conversation, ConversationStart, Message, Participant } from './messaging/index.ts';
+import {
+  Attachment,
+  AttachmentUpload,
+  Conversation,
+  ConversationStart,
+  Message,
+  Participant,
+} from './messaging/index.ts';
 import { AnswerMail } from './reach/index.ts';
 import { tenancyEntities } from './tenancy/index.ts';
 
@@ -13,6 +20,7 @@ export const entities = [
   Participant,
   Message,
   Attachment,
+  AttachmentUpload,
   ...deskEntities,
   AnswerMail,
 ];

@@ -1,12 +1,15 @@
-import { type Person, signedIn } from '../identity/index.ts';
-import { attachmentView, findAttachment, type Messaging } from '../messaging/index.ts';
+import { z } from 'zod';
+import { type Person, signedIn, users } from '../identity/index.ts';
+import { attachmentView, findAttachment, type Messaging, receiveForm } from '../messaging/index.ts';
 import type { Scope } from '../platform/database/index.ts';
 import { Invalid } from '../platform/errors/index.ts';
-import { type Route, route } from '../platform/http/index.ts';
+import { type Reply, type Route, type RouteInput, route } from '../platform/http/index.ts';
 import { AttachmentPath, AttachmentReply } from './attachment.schema.ts';
 import { ConversationPath } from './fields.schema.ts';
 import { reply } from './json-reply.ts';
-import { receiveFiles } from './receive-files.ts';
+
+/** What comes with a file. Its absence is told by the name of the field. */
+const Sent = z.strictObject({ clientId: z.string().optional() });
 
 /** Sending files, and asking what became of them. */
 export function attachmentRoutes({ messaging }: { readonly messaging: Messaging }): Route[] {
@@ -23,14 +26,19 @@ export function attachmentRoutes({ messaging }: { readonly messaging: Messaging 
       params: ConversationPath,
       reply: AttachmentReply,
       summary: 'Uploads one file (multipart: file, clientId): 201, or 200 with what the same clientId brought before.',
-      async handle(scope: Scope<Person>, { params, ctx }) {
-        const form = { conversationId: params.id, maxFiles: 1, fields: [] };
-        const { kept } = await receiveFiles(scope, messaging, ctx.req, form);
-        const [uploaded] = kept;
-        if (!uploaded) throw new Invalid({ file: 'required' });
-        const { attachment, isNew } = uploaded;
-        return reply(AttachmentReply, { attachment: attachmentView(attachment, links) }, isNew ? 201 : 200);
-      },
+      handle: (scope: Scope<Person>, input) => upload(messaging, scope, input, input.params.id),
+    }),
+    route({
+      name: 'api.attachments.upload-first',
+      method: 'POST',
+      path: '/api/support/attachments',
+      policy: users(),
+      face: 'json',
+      needsEm: false,
+      bodyKind: 'multipart',
+      reply: AttachmentReply,
+      summary: 'The same for the message that will open a conversation: its id goes into attachmentIds of the start.',
+      handle: (scope: Scope<Person>, input) => upload(messaging, scope, input, null),
     }),
     route({
       name: 'api.attachments.show',
@@ -47,4 +55,19 @@ export function attachmentRoutes({ messaging }: { readonly messaging: Messaging 
     }),
     // each keeps its own input types; together they are doors
   ] as Route[];
+}
+
+async function upload(
+  messaging: Messaging,
+  scope: Scope<Person>,
+  { ctx }: Pick<RouteInput<unknown, unknown, unknown>, 'ctx'>,
+  conversationId: string | null,
+): Promise<Reply> {
+  const form = { conversationId, maxFiles: 1, needsFile: true, schema: Sent };
+  const { kept, error } = await receiveForm(scope, messaging, ctx.req, form);
+  if (error) throw error;
+  const [uploaded] = kept;
+  if (!uploaded) throw new Invalid({ file: 'required' });
+  const attachment = attachmentView(uploaded.attachment, messaging.files.links);
+  return reply(AttachmentReply, { attachment }, uploaded.isNew ? 201 : 200);
 }

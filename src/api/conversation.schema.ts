@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { CONVERSATION_STATUSES, PRIORITIES } from '../messaging/index.ts';
+import { CONVERSATION_STATUSES, MAX_ATTACHMENTS, PRIORITIES } from '../messaging/index.ts';
 import { Cursor, Limit, line, listOf, Time, Uuid } from './fields.schema.ts';
 import { Message, MessageText } from './message.schema.ts';
 
@@ -43,7 +43,11 @@ export const StartBody = z.strictObject({
   topic: line(100).nullish(),
   context: Context.nullish(),
   message: z
-    .strictObject({ body: MessageText, clientId: Uuid, attachmentIds: z.array(Uuid).max(0, 'not_yet').optional() })
+    .strictObject({
+      body: MessageText,
+      clientId: Uuid,
+      attachmentIds: z.array(Uuid).max(MAX_ATTACHMENTS).optional(),
+    })
     .optional(),
 });
 

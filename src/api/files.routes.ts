@@ -1,25 +1,36 @@
-import type { IncomingHttpHeaders } from 'node:http';
+import type { IncomingHttpHeaders, IncomingMessage } from 'node:http';
 import { pipeline } from 'node:stream/promises';
 import { z } from 'zod';
 import { anyone, isPerson, type Person, signedIn } from '../identity/index.ts';
 import {
   attachmentView,
+  cancelUpload,
   contentDisposition,
   FILE_FORMS,
   findAttachment,
-  MAX_ATTACHMENTS,
   type Messaging,
   type OpenedAttachment,
   openAttachment,
   pageLinks,
-  postMessage,
+  takePiece,
+  type UploadProgress,
+  uploadProgress,
 } from '../messaging/index.ts';
 import type { Scope } from '../platform/database/index.ts';
-import { AppError, NotFound, NotSignedIn } from '../platform/errors/index.ts';
-import { fragment, type Reply, type Route, route, seeOther } from '../platform/http/index.ts';
-import type { Views } from '../platform/views/index.ts';
-import { ConversationPath, Uuid } from './fields.schema.ts';
-import { receiveFiles } from './receive-files.ts';
+import { AppError, BadRequest, NotFound, NotSignedIn } from '../platform/errors/index.ts';
+import { fragment, noContent, type Reply, type Route, route } from '../platform/http/index.ts';
+import type { Show, Views } from '../platform/views/index.ts';
+import { AttachmentPath } from './attachment.schema.ts';
+import { Uuid } from './fields.schema.ts';
+
+const UploadPath = z.strictObject({ clientId: Uuid });
+
+/** The whole file, and where it goes; without `conversation` to the message that will open one. */
+const UploadQuery = z.strictObject({
+  conversation: Uuid.optional(),
+  name: z.string().min(1).max(300),
+  size: z.coerce.number().int().min(1).max(1_000_000_000),
+});
 
 /** What these doors are made from. */
 export interface FileDeps {
@@ -33,27 +44,63 @@ export interface FileDeps {
 export function fileRoutes({ messaging, views, filesUrl }: FileDeps): Route[] {
   const { links } = messaging.files;
   return [
-    // a page's script sends one file at a time and gets its piece of the form; a plain form sends all and has sent them
+    // a page's script sends a file in pieces and gets its piece of the form with the last one
     route({
-      name: 'files.attach',
-      method: 'POST',
-      path: '/conversations/:id/attachments',
+      name: 'files.upload',
+      method: 'PATCH',
+      path: '/uploads/:clientId',
       policy: signedIn(),
       face: 'page',
-      bodyKind: 'multipart',
-      params: ConversationPath,
-      async handle(scope: Scope<Person>, input) {
-        const { id: conversationId } = input.params;
-        const form = { conversationId, maxFiles: input.isFragment ? 1 : MAX_ATTACHMENTS, fields: ['to'] };
-        const { kept, fields, clientId } = await receiveFiles(scope, messaging, input.ctx.req, form);
-        const [first] = kept;
-        if (input.isFragment && first) {
-          const file = attachmentView(first.attachment, pageLinks);
-          return fragment(views.for(input.reader).partial('/messaging/_attached', { file }));
-        }
-        const attachmentIds = kept.map(({ attachment }) => attachment.id);
-        await postMessage(scope, messaging, { conversationId, body: '', clientId, attachmentIds });
-        return seeOther(fields['to'] ?? '/');
+      needsEm: false,
+      bodyKind: 'bytes',
+      params: UploadPath,
+      query: UploadQuery,
+      async handle(scope: Scope<Person>, { params, query, ctx, reader }) {
+        const { conversation: conversationId = null, name: fileName, size } = query;
+        const order = { clientId: params.clientId, conversationId, fileName, size };
+        const piece = { offset: offsetOf(ctx.req.headers), bytes: ctx.req };
+        return uploadReply(views.for(reader), await takePiece(scope, messaging, order, piece));
+      },
+    }),
+    route({
+      name: 'files.upload-offset',
+      method: 'GET',
+      path: '/uploads/:clientId',
+      policy: signedIn(),
+      face: 'page',
+      needsEm: false,
+      params: UploadPath,
+      query: z.strictObject({ conversation: Uuid.optional() }),
+      async handle(scope: Scope<Person>, { params, query, reader }) {
+        const order = { clientId: params.clientId, conversationId: query.conversation ?? null };
+        return uploadReply(views.for(reader), await uploadProgress(scope, messaging, order));
+      },
+    }),
+    route({
+      name: 'files.cancel-upload',
+      method: 'DELETE',
+      path: '/uploads/:clientId',
+      policy: signedIn(),
+      face: 'page',
+      needsEm: false,
+      bodyKind: 'none',
+      params: UploadPath,
+      async handle(scope: Scope<Person>, { params }) {
+        await cancelUpload(scope, messaging, params.clientId);
+        return noContent();
+      },
+    }),
+    // what became of a file that was being checked
+    route({
+      name: 'files.state',
+      method: 'GET',
+      path: '/attachments/:id/state',
+      policy: signedIn(),
+      face: 'page',
+      params: AttachmentPath,
+      async handle(scope: Scope<Person>, { params, reader }) {
+        const file = attachmentView(await findAttachment(scope, params.id), pageLinks);
+        return fragment(views.for(reader).partial('/messaging/_attached', { file }));
       },
     }),
     // pages stand open longer than an address is good for: they link here, and the click is signed
@@ -67,7 +114,8 @@ export function fileRoutes({ messaging, views, filesUrl }: FileDeps): Route[] {
       async handle(scope: Scope<Person>, { params }) {
         const { id: attachmentId, tenantId, conversationId, state } = await findAttachment(scope, params.id);
         if (state !== 'ready') throw new NotFound();
-        const Location = links.url({ tenantId, conversationId, attachmentId, form: params.form });
+        const { form } = params;
+        const Location = links.url({ tenantId, conversationId: conversationId ?? null, attachmentId, form });
         return { status: 303, body: null, headers: { Location } };
       },
     }),
@@ -89,24 +137,46 @@ export function fileRoutes({ messaging, views, filesUrl }: FileDeps): Route[] {
         const person = isPerson(actor) ? actor : null;
         if (!person && !filesUrl) throw new NotSignedIn();
         const opened = await openAttachment(messaging.database, ticket, person);
-        return bytes(messaging, opened, ticket.form, ctx.req.headers, filesUrl);
+        return bytes(messaging, opened, ticket.form, ctx.req, filesUrl);
       },
     }),
     // each keeps its own input types; together they are doors
   ] as Route[];
 }
 
+/** Its piece of the form, or where the next piece begins. */
+function uploadReply(show: Show, { received, uploaded }: UploadProgress): Reply {
+  if (!uploaded) return noContent({ 'Upload-Offset': String(received) });
+  const { messageId, state } = uploaded.attachment;
+  // it has been sent, or taken away: there is nothing left to do
+  if (messageId || state === 'deleted') return fragment();
+  const file = attachmentView(uploaded.attachment, pageLinks);
+  return fragment(show.partial('/messaging/_attached', { file }));
+}
+
+function offsetOf(headers: IncomingHttpHeaders): number {
+  const offset = z
+    .string()
+    .regex(/^\d{1,12}$/)
+    .transform(Number)
+    .safeParse(headers['upload-offset']);
+  if (!offset.success) throw new BadRequest('bad_request', 'Upload-Offset says where the piece begins.');
+  return offset.data;
+}
+
 /** The whole file or one range of it, with headers under which nothing of it runs (T-AT4, T-AT9, T-AT10). */
-function bytes(
+async function bytes(
   { files: { storage } }: Messaging,
   { path, size, mediaType, attachment }: OpenedAttachment,
   form: (typeof FILE_FORMS)[number],
-  headers: IncomingHttpHeaders,
+  { headers, method }: IncomingMessage,
   filesUrl: URL | undefined,
-): Reply {
+): Promise<Reply> {
   // there is nothing that a condition could name: no validator is ever sent
   const range = headers['if-range'] === undefined ? oneRange(headers.range, size) : null;
   const length = range ? range.to - range.from + 1 : size;
+  // before the head is out, so that a store that is away is told in words
+  const stream = method === 'HEAD' ? null : await storage.open(path, range ?? undefined);
   return {
     status: range ? 206 : 200,
     type: mediaType === 'text/plain' ? 'text/plain; charset=utf-8' : mediaType,
@@ -122,11 +192,8 @@ function bytes(
     },
     body: null,
     takeOver(response) {
-      // the head is out: a store that fails now can only break the answer off
-      storage
-        .open(path, range ?? undefined)
-        .then((stream) => pipeline(stream, response))
-        .catch(() => response.destroy());
+      // a store that fails now can only break the answer off
+      if (stream) pipeline(stream, response).catch(() => response.destroy());
     },
   };
 }

@@ -13,6 +13,7 @@ import {
   messageReopens,
   readLog,
   reopenableUntil,
+  unsentAttachments,
 } from '../messaging/index.ts';
 import type { Scope } from '../platform/database/index.ts';
 import { newId } from '../platform/text/index.ts';
@@ -42,6 +43,8 @@ export interface LogView {
 export interface Refused {
   readonly text: string;
   readonly clientId: string;
+  /** Files that came with it. */
+  readonly attachmentIds?: readonly string[];
   /** Chosen for a new conversation. */
   readonly topic?: string | null;
   readonly error: { readonly status: number; readonly code: string };
@@ -108,7 +111,7 @@ export async function conversationPage(
       error: refused?.error ?? null,
       maxLength: Math.min(settings.maxMessageLength, MAX_MESSAGE_LENGTH),
       pending: pendingMessage(actor, conversation.id, scope.now),
-      attach: attachView(settings, conversation.id, path),
+      attach: attachView(settings, conversation.id, await unsentAttachments(scope, refused?.attachmentIds ?? [])),
     },
   };
 }

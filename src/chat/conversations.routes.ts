@@ -13,10 +13,11 @@ import {
   REACTIONS,
   reactToMessage,
   readLog,
+  receiveForm,
   startConversation,
 } from '../messaging/index.ts';
 import type { Scope } from '../platform/database/index.ts';
-import { AppError, Conflict, NotFound } from '../platform/errors/index.ts';
+import { AppError, Conflict, NotFound, NotSignedIn } from '../platform/errors/index.ts';
 import {
   fragment,
   noContent,
@@ -61,7 +62,7 @@ const Asked = z.object({
 });
 
 /** The first message says, beside, what it is about. */
-const Started = Typed.omit({ attachmentIds: true }).extend({ topic: z.string().max(100).optional() });
+const Started = Typed.extend({ topic: z.string().max(100).optional() });
 
 /** A word on a message of staff; the same again takes it back. */
 const Reacted = z.strictObject({ seq: Place.min(1), reaction: z.enum(REACTIONS) });
@@ -88,7 +89,7 @@ export function conversationRoutes(deps: ChatDeps): Route<Person>[] {
       },
     }),
 
-    route<Person, z.infer<typeof UserPath>, unknown, z.infer<typeof Started>>({
+    route<Person, z.infer<typeof UserPath>, unknown, z.infer<typeof Started> | null>({
       name: 'chat.conversations.start',
       method: 'POST',
       path: '/:userType/support',
@@ -98,20 +99,22 @@ export function conversationRoutes(deps: ChatDeps): Route<Person>[] {
       params: UserPath,
       bodyKind: 'form',
       body: Started,
+      takesFiles: true,
       whenSignedOut: (input) => signedOut(deps, input, supportPath(input.params.userType)),
       async handle(scope, input) {
         const show = showUser(deps, scope, input);
-        const { body, clientId } = input.body;
-        const topic = chosenTopic(scope.actor.userType, input.body.topic);
+        const { typed, kept, error } = await typedIn(deps, scope, input, Started, null);
+        const { body, clientId } = typed;
+        const topic = chosenTopic(scope.actor.userType, typed.topic);
+        const attachmentIds = [...new Set([...(typed.attachmentIds ?? []), ...kept])];
         try {
-          const { conversation } = await startConversation(scope, deps.messaging, {
-            topic,
-            message: { body, clientId },
-          });
+          if (error) throw error;
+          const message = { body, clientId, attachmentIds };
+          const { conversation } = await startConversation(scope, deps.messaging, { topic, message });
           return seeOther(conversationPath(scope.actor.userType, conversation.id));
         } catch (error) {
           if (input.isFragment || !(error instanceof AppError)) throw error;
-          return await refusedStart(deps, scope, show, { text: body, clientId, topic, error });
+          return await refusedStart(deps, scope, show, { text: body, clientId, topic, attachmentIds, error });
         }
       },
     }),
@@ -138,7 +141,7 @@ export function conversationRoutes(deps: ChatDeps): Route<Person>[] {
       },
     }),
 
-    route<Person, z.infer<typeof ConversationPath>, unknown, z.infer<typeof Typed>>({
+    route<Person, z.infer<typeof ConversationPath>, unknown, z.infer<typeof Typed> | null>({
       name: 'chat.messages.create',
       method: 'POST',
       path: '/:userType/support/conversations/:id/messages',
@@ -148,13 +151,17 @@ export function conversationRoutes(deps: ChatDeps): Route<Person>[] {
       params: ConversationPath,
       bodyKind: 'form',
       body: Typed,
+      takesFiles: true,
       whenSignedOut: (input) =>
         signedOut(deps, input, `${conversationPath(input.params.userType, input.params.id)}/messages`),
       async handle(scope, input) {
         const show = showUser(deps, scope, input);
         const { id } = input.params;
-        const { body, clientId, seen, attachmentIds } = input.body;
+        const { typed, kept, error } = await typedIn(deps, scope, input, Typed, id);
+        const { body, clientId, seen } = typed;
+        const attachmentIds = [...new Set([...(typed.attachmentIds ?? []), ...kept])];
         try {
+          if (error) throw error;
           const posted = { conversationId: id, body, clientId, attachmentIds };
           const { message } = await postMessage(scope, deps.messaging, posted);
           if (input.isFragment) return messageFragment(show, messageItem(message, 'user'));
@@ -163,7 +170,7 @@ export function conversationRoutes(deps: ChatDeps): Route<Person>[] {
         } catch (error) {
           if (input.isFragment || !(error instanceof AppError) || error.status === 404) throw error;
           const { conversation, log } = await readConversation(scope, id, { newest: true });
-          const refused = { text: body, clientId, error };
+          const refused = { text: body, clientId, attachmentIds, error };
           const view = await conversationPage(deps, scope, conversation, log, refused);
           return page(show.page('/chat/conversation', view), error.status, waitHeaders(error));
         }
@@ -273,16 +280,27 @@ export function conversationRoutes(deps: ChatDeps): Route<Person>[] {
   ] as Route<Person>[]; // a list forgets the types that `route` has checked
 }
 
+/** What was typed, and ids of the files that came with it. */
+async function typedIn<T>(
+  { messaging }: ChatDeps,
+  scope: Scope<Person>,
+  input: RouteInput<unknown, unknown, T | null>,
+  schema: z.ZodType<T>,
+  conversationId: string | null,
+): Promise<{ typed: T; kept: readonly string[]; error: AppError | null }> {
+  if (input.body !== null) return { typed: input.body, kept: [], error: null };
+  const form = { conversationId, maxFiles: MAX_ATTACHMENTS, schema };
+  const { typed, kept, error } = await receiveForm(scope, messaging, input.ctx.req, form);
+  return { typed, kept: kept.map(({ attachment }) => attachment.id), error };
+}
+
 /** The text again, in a form that works once its writer is back. */
 function signedOut(
   { views }: ChatDeps,
-  {
-    body,
-    reader,
-    frame,
-  }: RouteInput<unknown, unknown, z.infer<typeof Typed> & { readonly topic?: string | undefined }>,
+  { body, reader, frame }: RouteInput<unknown, unknown, z.infer<typeof Started> | null>,
   action: string,
 ): Reply {
+  if (!body) throw new NotSignedIn();
   const kept = { action, clientId: body.clientId, text: body.body, topic: body.topic ?? null };
   return page(views.for(reader).page('/chat/signed-out', { kept, frame }), 401);
 }

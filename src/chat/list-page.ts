@@ -1,5 +1,11 @@
 import type { Person } from '../identity/index.ts';
-import { type ListedConversation, listMyConversations, MAX_MESSAGE_LENGTH } from '../messaging/index.ts';
+import {
+  attachView,
+  type ListedConversation,
+  listMyConversations,
+  MAX_MESSAGE_LENGTH,
+  unsentAttachments,
+} from '../messaging/index.ts';
 import type { Scope } from '../platform/database/index.ts';
 import { newId } from '../platform/text/index.ts';
 import type { ChatDeps } from './chat-deps.ts';
@@ -67,6 +73,7 @@ export async function listPage(deps: ChatDeps, scope: Scope<Person>, refused?: R
       topics: topicsOf(actor.userType),
       topic: refused?.topic ?? null,
       pending: pendingMessage(actor, newId(), scope.now),
+      attach: attachView(settings, null, await unsentAttachments(scope, refused?.attachmentIds ?? [])),
     },
     homeHref: homePath(actor.userType),
     selfHref: supportPath(actor.userType),

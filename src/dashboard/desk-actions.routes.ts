@@ -6,12 +6,14 @@ import {
   type Conversation,
   deleteMessage,
   editMessage,
+  MAX_ATTACHMENTS,
   markRead,
   messageItem,
   messageView,
   postMessage,
   reactToMessage,
   readLog,
+  receiveForm,
   type StoredMessage,
 } from '../messaging/index.ts';
 import type { Scope } from '../platform/database/index.ts';
@@ -47,7 +49,7 @@ type Query = z.output<typeof ActionQuery>;
 /** What agents do with a conversation. Forms answer 303 to the conversation; htmx gets the pieces that changed. */
 export function deskActionRoutes(deps: DashboardDeps): Route<Person>[] {
   return [
-    route<Person, Path, Query, z.output<typeof ReplyBody>>({
+    route<Person, Path, Query, z.output<typeof ReplyBody> | null>({
       name: 'dashboard.messages.create',
       method: 'POST',
       path: '/admin/support-chat/:id/messages',
@@ -57,6 +59,7 @@ export function deskActionRoutes(deps: DashboardDeps): Route<Person>[] {
       params: ConversationPath,
       query: ActionQuery,
       body: ReplyBody,
+      takesFiles: true,
       handle: (scope, input) => answer(deps, scope, input),
     }),
 
@@ -191,19 +194,22 @@ function assignee({ actor }: Scope<Person>, { takeOver, adminId }: z.output<type
   return { adminId: adminId === 'none' ? null : adminId };
 }
 
-type AnswerInput = RouteInput<Path, Query, z.output<typeof ReplyBody>>;
+type AnswerInput = RouteInput<Path, Query, z.output<typeof ReplyBody> | null>;
 
 /** Posts an answer. What a plain form could not send is shown again, with the reason and the text. */
 async function answer(deps: DashboardDeps, scope: Scope<Person>, input: AnswerInput): Promise<Reply> {
   const { id } = input.params;
-  const { body, clientId, seen, takeOver, replyTo, since = seen } = input.body;
+  const { typed, kept, error: refusal } = await typedIn(deps, scope, input);
+  const { body, clientId, seen, takeOver, replyTo, since = seen } = typed;
+  const attachmentIds = [...new Set([...(typed.attachmentIds ?? []), ...kept])];
   const view = { ...deskView(deps, scope, input, id), openId: id };
   const show = deps.views.for(view.reader);
   try {
+    if (refusal) throw refusal;
     const replied = replyTo === undefined ? undefined : await messageAt(scope, id, replyTo);
     if (since !== undefined) await refuseWhenAnswered(scope, id, { since, clientId });
-    const typed = { conversationId: id, body, clientId, takeOver: takeOver === 'true', replyToId: replied?.id };
-    const posted = { ...typed, attachmentIds: input.body.attachmentIds };
+    const answered = { conversationId: id, body, clientId, takeOver: takeOver === 'true', replyToId: replied?.id };
+    const posted = { ...answered, attachmentIds };
     const { message } = await postMessage(scope, deps.messaging, posted);
     if (seen) await markRead(scope, id, seen);
     if (!input.isFragment) return seeOther(`${deskHref(id, view.filters)}#m${message.seq}`);
@@ -211,9 +217,21 @@ async function answer(deps: DashboardDeps, scope: Scope<Person>, input: AnswerIn
     return fragment(stream.upsert('#messages', item, { key: 'data-seq' }));
   } catch (error) {
     if (input.isFragment || !(error instanceof AppError) || error.status === 404) throw error;
-    const refused = { as: 'answer' as const, text: body, clientId, error };
+    const refused = { as: 'answer' as const, text: body, clientId, attachmentIds, error };
     return deskPage(deps, scope, input, { ...view, refused }, { newest: true }, error.status);
   }
+}
+
+/** What was typed, and ids of the files that came with it. */
+async function typedIn(
+  { messaging }: DashboardDeps,
+  scope: Scope<Person>,
+  { body, params, ctx }: AnswerInput,
+): Promise<{ typed: z.output<typeof ReplyBody>; kept: readonly string[]; error: AppError | null }> {
+  if (body !== null) return { typed: body, kept: [], error: null };
+  const form = { conversationId: params.id, maxFiles: MAX_ATTACHMENTS, schema: ReplyBody };
+  const { typed, kept, error } = await receiveForm(scope, messaging, ctx.req, form);
+  return { typed, kept: kept.map(({ attachment }) => attachment.id), error };
 }
 
 /** More than this has come meanwhile: nobody is shown that much before an answer. */

@@ -30,6 +30,7 @@ import {
   listConversations,
   type Messaging,
   readLog,
+  unsentAttachments,
 } from '../messaging/index.ts';
 import type { Scope } from '../platform/database/index.ts';
 import { NotFound } from '../platform/errors/index.ts';
@@ -284,6 +285,7 @@ export async function readState(
     filters: view.filters,
     maxMessageLength: sources.messaging.settings(scope.tenant.id).maxMessageLength,
     files: sources.messaging.settings(scope.tenant.id),
+    unsent: await unsentAttachments(scope, view.refused?.attachmentIds ?? []),
     clientId: crypto.randomUUID(),
     now: scope.now,
     refused: view.refused,

@@ -1,6 +1,7 @@
 import { type NoteLine, staffRoom } from '../desk/index.ts';
 import type { Person } from '../identity/index.ts';
 import {
+  type AttachmentView,
   type AttachView,
   attachView,
   type Conversation,
@@ -128,6 +129,8 @@ export interface Refused {
   readonly as: 'answer' | 'note';
   readonly text: string;
   readonly clientId: string;
+  /** Files that came with an answer. */
+  readonly attachmentIds?: readonly string[] | undefined;
   readonly error: { readonly status: number; readonly code: string };
 }
 
@@ -139,6 +142,8 @@ export interface ThreadContext {
   readonly maxMessageLength: number;
   /** What may be sent as a file. */
   readonly files: Parameters<typeof attachView>[0];
+  /** Files of what was refused. */
+  readonly unsent: readonly AttachmentView[];
   /** Made by the caller, for the form's first message. */
   readonly clientId: string;
   readonly now: Date;
@@ -235,7 +240,7 @@ function composerView(conversation: Conversation, holder: Holder | null, context
     hint: holder ? 'write' : 'claims',
     text: refused?.text ?? '',
     error: refused?.error ?? null,
-    attach: attachView(context.files, conversation.id, deskHref(conversation.id, filters)),
+    attach: attachView(context.files, conversation.id, context.unsent),
     pending: {
       id: '',
       conversationId: conversation.id,

@@ -6,17 +6,19 @@
  * alone, never knows about agents' queues, notes or pages, and never tells anybody before the commit.
  */
 
-export { type AttachView, attachView } from './attachments/attach.view.ts';
+export { type AttachView, attachView, unsentAttachments } from './attachments/attach.view.ts';
 export { Attachment } from './attachments/attachment.entity.ts';
 export { type AttachmentView, attachmentView, pageLinks } from './attachments/attachment.view.ts';
+export { AttachmentUpload } from './attachments/attachment-upload.entity.ts';
 export { attachmentsCheckTask } from './attachments/check-attachments.task.ts';
 export { FILE_FORMS } from './attachments/file-links.ts';
 export { contentDisposition } from './attachments/file-name.ts';
 export { type Files, openFiles } from './attachments/files.ts';
 export { findAttachment, type OpenedAttachment, openAttachment } from './attachments/open-attachment.ts';
 export { MAX_ATTACHMENTS } from './attachments/post-with-attachments.ts';
+export { receiveForm } from './attachments/receive-form.ts';
+export { cancelUpload, takePiece, type UploadProgress, uploadProgress } from './attachments/resume-upload.ts';
 export { attachmentJobs } from './attachments/sweep-attachments.ts';
-export { admitUpload, keepFile, takeFile } from './attachments/upload-attachment.ts';
 export { accessConversation, findOpenConversation, lockConversation } from './conversations/access-conversation.ts';
 export { announceClosing, assignTo, close, reopen } from './conversations/change-state.ts';
 export { CONVERSATION_STATUSES, Conversation, PRIORITIES } from './conversations/conversation.entity.ts';

@@ -6,7 +6,6 @@ const ATTACHMENT_TYPES = [
   'image/png',
   'image/gif',
   'image/webp',
-  'image/heic',
   'application/pdf',
   'text/plain',
   'audio/mpeg',
@@ -114,10 +113,16 @@ export function readSupportSettings(stored: Readonly<Record<string, unknown>>): 
   const usable: Record<string, unknown> = {};
   for (const [name, field] of Object.entries(SupportSettings.shape)) {
     if (!Object.hasOwn(stored, name)) continue;
-    if (field.safeParse(stored[name]).success) usable[name] = stored[name];
+    const value = name === 'allowedAttachmentTypes' ? withoutRetired(stored[name]) : stored[name];
+    if (field.safeParse(value).success) usable[name] = value;
     else dropped.push(name);
   }
   return { settings: SupportSettings.parse(usable), dropped };
+}
+
+/** HEIC was offered once and nobody could ever look at one: the rest of a saved list stays. */
+function withoutRetired(types: unknown): unknown {
+  return Array.isArray(types) ? types.filter((type) => type !== 'image/heic') : types;
 }
 
 function isTimeZone(name: string): boolean {

@@ -1,13 +1,12 @@
-import { deflateSync } from 'node:zlib';
 import sharp from 'sharp';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type Answer, type AttachmentApp, pdf, photo, startAttachmentApp } from './attachment-app.ts';
+import { chunk, gif, inflated, largeJpeg, largeWebp, png, SCRIPT, withComment } from './hostile-files.ts';
 
 /** Files that mean harm: pictures that are more than they seem, and files that are two things at once (T-AT4, T-AT5). */
 
 const REFUSED_WITHIN_MS = 2_000;
 const MAX_GROWTH_BYTES = 150 * 1024 * 1024;
-const SCRIPT = '<script>alert(document.domain)</script><?php system($_GET[0]); ?>';
 
 let app: AttachmentApp;
 beforeAll(async () => {
@@ -17,76 +16,6 @@ beforeAll(async () => {
   await app.upload(app.who.rahim, { bytes: await photo() });
 });
 afterAll(() => app?.stop());
-
-function chunk(type: string, data: Buffer): Buffer {
-  const body = Buffer.concat([Buffer.from(type, 'latin1'), data]);
-  const [length, sum] = [Buffer.alloc(4), Buffer.alloc(4)];
-  length.writeUInt32BE(data.length);
-  sum.writeUInt32BE(crc32(body));
-  return Buffer.concat([length, body, sum]);
-}
-
-function crc32(bytes: Buffer): number {
-  let crc = ~0;
-  for (const byte of bytes) {
-    crc ^= byte;
-    for (let bit = 0; bit < 8; bit += 1) crc = (crc >>> 1) ^ (crc & 1 ? 0xedb88320 : 0);
-  }
-  return ~crc >>> 0;
-}
-
-const PNG = Buffer.from('\x89PNG\r\n\x1a\n', 'latin1');
-
-/** A PNG that says it is this large, over whatever data. */
-function png(width: number, height: number, data: Buffer, ...extra: Buffer[]): Buffer {
-  const head = Buffer.alloc(13);
-  head.writeUInt32BE(width, 0);
-  head.writeUInt32BE(height, 4);
-  head.set([1, 0, 0, 0, 0], 8);
-  return Buffer.concat([
-    PNG,
-    chunk('IHDR', head),
-    ...extra,
-    chunk('IDAT', deflateSync(data)),
-    chunk('IEND', Buffer.alloc(0)),
-  ]);
-}
-
-/** A GIF of tiny frames. */
-function gif(frames: number, width = 1, height = 1): Buffer {
-  const head = Buffer.from('GIF89a\0\0\0\0\x80\0\0\0\0\0\xff\xff\xff', 'latin1');
-  head.writeUInt16LE(width, 6);
-  head.writeUInt16LE(height, 8);
-  const frame = Buffer.from('\x2c\0\0\0\0\x01\0\x01\0\0\x02\x02\x44\x01\0', 'latin1');
-  return Buffer.concat([head, ...Array.from({ length: frames }, () => frame), Buffer.from([0x3b])]);
-}
-
-/** The size in the header of a real JPEG, changed. */
-async function largeJpeg(): Promise<Buffer> {
-  const bytes = await photo('jpeg', { width: 64, height: 64 });
-  const at = bytes.indexOf(Buffer.from([0xff, 0xc0]));
-  bytes.writeUInt16BE(65_500, at + 5);
-  bytes.writeUInt16BE(65_500, at + 7);
-  return bytes;
-}
-
-async function largeWebp(): Promise<Buffer> {
-  const extended = Buffer.alloc(18);
-  extended.write('VP8X', 0, 'latin1');
-  extended.writeUInt32LE(10, 4);
-  extended.writeUIntLE(16_383, 12, 3);
-  extended.writeUIntLE(16_383, 15, 3);
-  const picture = (await photo('webp')).subarray(12);
-  const size = Buffer.alloc(4);
-  size.writeUInt32LE(4 + extended.length + picture.length);
-  return Buffer.concat([Buffer.from('RIFF'), size, Buffer.from('WEBP'), extended, picture]);
-}
-
-/** A chunk of text or colours that is a gigabyte once it is unpacked. */
-function inflated(type: 'iCCP' | 'zTXt'): Buffer {
-  const packed = deflateSync(Buffer.alloc(64 * 1024 * 1024));
-  return chunk(type, Buffer.concat([Buffer.from('x\0\0', 'latin1'), ...Array.from({ length: 16 }, () => packed)]));
-}
 
 interface Timed extends Answer {
   readonly ms: number;
@@ -104,6 +33,7 @@ async function timed(bytes: Buffer, name = 'bomb'): Promise<Timed> {
   return { ...answer, ms: performance.now() - start, growth: most - before };
 }
 
+const PNG = Buffer.from('\x89PNG\r\n\x1a\n', 'latin1');
 const pixel = Buffer.from([0, 0]);
 
 describe('bombs', () => {
@@ -199,11 +129,3 @@ describe('two things at once', () => {
     expect(headers.get('content-security-policy')).toMatch(/^sandbox;/);
   });
 });
-
-function withComment(jpeg: Buffer): Buffer {
-  const comment = Buffer.alloc(4 + SCRIPT.length);
-  comment.set([0xff, 0xfe]);
-  comment.writeUInt16BE(2 + SCRIPT.length, 2);
-  comment.write(SCRIPT, 4);
-  return Buffer.concat([jpeg.subarray(0, 2), comment, jpeg.subarray(2)]);
-}

@@ -64,6 +64,48 @@ describe('a signed address (T-AT1)', () => {
     expect((await app.get(url, app.who.rahim)).status).toBe(200);
   });
 
+  test('is nothing with any byte of it changed, late, or made out for another room', async () => {
+    const { url, id } = await sent();
+    const ticket = url.slice('/files/'.length);
+    const bytes = Buffer.from(ticket, 'base64url');
+    const changed = [
+      ...[...bytes].flatMap((byte, at) =>
+        [byte ^ 1, byte ^ 0x80, byte ^ 0xff].map((other) => {
+          const copy = Buffer.from(bytes);
+          copy[at] = other;
+          return copy.toString('base64url');
+        }),
+      ),
+      ...[...ticket].map((sign, at) => ticket.slice(0, at) + (sign === 'A' ? 'B' : 'A') + ticket.slice(at + 1)),
+    ];
+    for (const text of changed) expect((await app.get(`/files/${text}`, app.who.rahim)).status).toBe(404);
+    process.stdout.write(`signed addresses: ${changed.length} changed ones, none served\n`);
+
+    const key = { secretKey: app.config.secretKey };
+    const own = {
+      tenantId: app.home.tenant.id,
+      conversationId: app.conversation,
+      attachmentId: id,
+      form: 'view',
+    } as const;
+    const now = createFileLinks({ ...key, clock: () => Date.now() });
+    expect((await app.get(now.url(own), app.who.rahim)).status).toBe(200);
+    const early = createFileLinks({ ...key, clock: () => Date.now() - 6 * 60_000 });
+    expect((await app.get(early.url(own), app.who.rahim)).status).toBe(404);
+    const other = await app.post(
+      '/api/support/conversations',
+      { message: { body: 'mine', clientId: randomUUID() } },
+      app.who['driver-2'],
+    );
+    for (const conversationId of [other.body.conversation.id, null]) {
+      for (const who of ['driver-2', 'agent', 'rahim'] as const) {
+        expect((await app.get(now.url({ ...own, conversationId }), app.who[who])).status).toBe(404);
+      }
+    }
+    const foreign = { ...own, tenantId: (await app.newTenant()).tenant.id };
+    expect((await app.get(now.url(foreign), app.who.rahim)).status).toBe(404);
+  });
+
   test('stops with the message, and with the right to read it', async () => {
     const file = await sent();
     expect((await app.get(file.url, app.who.agent)).status).toBe(200);

@@ -21,6 +21,7 @@ import { slowReaders } from './stories/slow-readers.ts';
 import { storm } from './stories/storm.ts';
 import type { Story } from './stories/story.ts';
 import { ticks } from './stories/ticks.ts';
+import { fullDisk, killUploads, storeAway } from './stories/uploads.ts';
 import { wander } from './stories/wander.ts';
 
 /** A row of faults.md and the story that shows it. */
@@ -69,6 +70,9 @@ export const CATALOGUE: readonly Entry[] = [
   { row: 'F21-claim', title: 'an agent claims what is handed out', story: claimRaces, short: 40 },
   { row: 'F22', title: 'the leader is frozen and wakes', story: frozenLeader, short: 3 },
   { row: 'F23', title: 'clocks that are ten minutes off', story: clocks, short: 5 },
+  { row: 'F24', title: 'the disk of the files is full', story: fullDisk, short: 2 },
+  { row: 'F25', title: 'kill -9 in the middle of uploads', story: killUploads, short: 3, database: 'fresh' },
+  { row: 'F26', title: 'the store of the files goes away', story: storeAway, short: 2 },
   { row: 'F27', title: 'a very long conversation', story: longConversation, short: 1 },
   { row: 'F28', title: 'one message to very many sockets', story: fanOut, short: 3 },
   {

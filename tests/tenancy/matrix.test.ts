@@ -90,9 +90,11 @@ async function fill(tenant: TestTenant, word: string): Promise<Record<Thing, str
   });
   // contract.md, REST; in no message yet, so that it can be put into one
   const attachment = ((await uploaded.json()) as Record<string, { id: string }>)['attachment']?.id ?? '';
-  await admin.query('update users set name = $2 || name, email = $2 || email where tenant_id = $1', [
+  // the neighbour is shown their own name, and that is no secret to them
+  await admin.query('update users set name = $2 || name, email = $2 || email where tenant_id = $1 and id <> $3', [
     tenant.tenant.id,
     word,
+    tenant.people['driver-2'].id,
   ]);
   const savedReply = await tenant.asPerson('owner', (scope) =>
     createSavedReply(scope, { shortcut: 'canary', title: word, body: word }),
@@ -158,6 +160,10 @@ async function send(
     body = new FormData();
     body.append('file', new Blob(['probe'], { type: 'text/plain' }), 'probe.txt');
     body.append('clientId', randomUUID());
+  } else if (request.kind === 'bytes') {
+    headers['content-type'] = 'application/offset+octet-stream';
+    headers['upload-offset'] = '0';
+    body = 'probe';
   }
   const answer = await fetch(new URL(request.path, app.base), {
     method: request.method,

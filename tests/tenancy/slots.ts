@@ -31,7 +31,7 @@ export interface SlottedRoute {
 export interface Prepared {
   readonly method: string;
   readonly path: string;
-  readonly kind: 'form' | 'json' | 'none' | 'multipart';
+  readonly kind: NonNullable<Route['bodyKind']>;
   readonly body: Record<string, unknown> | undefined;
 }
 
@@ -54,6 +54,7 @@ const BY_NAME: Record<string, Thing> = {
   attachmentIds: 'attachment',
   ids: 'conversation',
   conversationId: 'conversation',
+  conversation: 'conversation',
   messageId: 'message',
   replyToId: 'message',
   adminId: 'admin',
@@ -70,6 +71,7 @@ const WORDS: Record<string, string> = {
   form: 'download',
   tenant: 'nobody',
   ticket: 'x'.repeat(116),
+  clientId: randomUUID(),
 };
 
 /** Ids that the sender makes up: nobody's. */
@@ -84,7 +86,6 @@ interface Schema {
   readonly default?: unknown;
   readonly minLength?: number;
   readonly minimum?: number;
-  readonly maxItems?: number;
   readonly anyOf?: readonly Schema[];
   readonly properties?: Readonly<Record<string, Schema>>;
   readonly required?: readonly string[];
@@ -98,7 +99,7 @@ export function slotsOf(route: Route): SlottedRoute {
   segments.forEach((segment, index) => {
     if (!segment.startsWith(':')) return;
     const name = segment.slice(1);
-    if (WORDS[name] !== undefined) return;
+    if (WORDS[name] !== undefined || OWN_IDS.includes(name)) return;
     const thing = BY_SEGMENT[segments[index - 1] ?? ''];
     if (thing) slots.push({ where: 'path', name, thing });
     else unknown.push(`${route.name}: path parameter :${name}`);
@@ -138,8 +139,7 @@ function schemaOf(schema: z.ZodType | undefined): Schema {
 
 function looksLikeId(name: string, schema: Schema): boolean {
   const isUuid = ({ format, anyOf }: Schema): boolean => format === 'uuid' || (anyOf?.some(isUuid) ?? false);
-  // A list that must be empty (attachments of a first message) holds no id.
-  return isUuid(schema) || (/^id$|Ids?$/.test(name) && schema.maxItems !== 0);
+  return isUuid(schema) || /^id$|Ids?$/.test(name);
 }
 
 /** Required fields, and the slots that were given; what a person would type first. */

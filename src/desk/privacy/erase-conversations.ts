@@ -35,12 +35,9 @@ export async function eraseConversations(
     [tenantId, going],
   );
   for (const file of files) {
-    await scope.em.execute(
-      `update attachment_usage set bytes = greatest(0, bytes - ?::bigint), files = greatest(0, files - 1)
-       where tenant_id = ? and owner_id in (?::uuid, ?::uuid)`,
-      [file.bytes, tenantId, tenantId, file.uploaded_by],
-    );
+    await giveBack(scope, file.uploaded_by, file.bytes);
   }
+  const pieces = await eraseUploads(scope, going);
   const [gone] = await scope.em.execute<{ messages: number }[]>('select erase_conversations(?::uuid[]) as messages', [
     going,
   ]);
@@ -48,8 +45,37 @@ export async function eraseConversations(
     conversations: locked.length,
     messages: gone?.messages ?? 0,
     files: files.length,
-    paths: files.flatMap((file) => [file.secure_storage_path, file.thumbnail_path ?? []].flat()),
+    paths: [...pieces, ...files.flatMap((file) => [file.secure_storage_path, file.thumbnail_path ?? []].flat())],
   };
+}
+
+/** Files that are still on their way there; gives the paths of their pieces. */
+async function eraseUploads(scope: Scope, going: string): Promise<string[]> {
+  const tenantId = scope.tenant.id;
+  const uploads = await scope.em.execute<{ id: string; uploaded_by: string; bytes: string }[]>(
+    `select id, uploaded_by, size::text as bytes from attachment_uploads
+     where tenant_id = ? and conversation_id = any (?::uuid[])`,
+    [tenantId, going],
+  );
+  const paths: string[] = [];
+  for (const { id, uploaded_by: owner, bytes } of uploads) {
+    const pieces = await scope.em.execute<{ secure_storage_path: string }[]>(
+      'select secure_storage_path from attachment_chunks where tenant_id = ? and upload_id = ?::uuid',
+      [tenantId, id],
+    );
+    paths.push(...pieces.map((piece) => piece.secure_storage_path));
+    await giveBack(scope, owner, bytes);
+  }
+  return paths;
+}
+
+async function giveBack(scope: Scope, owner: string, bytes: string): Promise<void> {
+  const tenantId = scope.tenant.id;
+  await scope.em.execute(
+    `update attachment_usage set bytes = greatest(0, bytes - ?::bigint), files = greatest(0, files - 1)
+     where tenant_id = ? and owner_id in (?::uuid, ?::uuid)`,
+    [bytes, tenantId, tenantId, owner],
+  );
 }
 
 interface FileRow {

@@ -41,6 +41,17 @@ async function eraseTheirs(scope: Scope, userId: string): Promise<ErasedRows> {
     'select id from conversations where tenant_id = ? and opened_by = ?::uuid',
     [scope.tenant.id, userId],
   );
+  // what waits for a conversation of theirs to begin: the next sweep removes it
+  await scope.em.execute(
+    `update attachments set state = 'deleted', file_name = 'erased', updated_at = ?
+     where tenant_id = ? and uploaded_by = ?::uuid and conversation_id is null`,
+    [scope.now, scope.tenant.id, userId],
+  );
+  await scope.em.execute(
+    `update attachment_uploads set file_name = 'erased', updated_at = '-infinity'
+     where tenant_id = ? and uploaded_by = ?::uuid and conversation_id is null`,
+    [scope.tenant.id, userId],
+  );
   return eraseConversations(
     scope,
     theirs.map(({ id }) => id),

@@ -35,6 +35,7 @@ export const OF_CONVERSATION: readonly PersonalTable[] = [
   'report_conversations',
   'report_responses',
   'report_activity',
+  'attachment_uploads',
 ].map((table) => ({ table, isTheirs: 't.conversation_id = ?::uuid', hidden: [] }));
 
 /** By conversation too, but read in pages, or with their bytes. */
@@ -63,6 +64,7 @@ export const NOT_PERSONAL: Readonly<Record<string, string>> = {
   push_keys: 'of the installation',
   push_looks: 'a time',
   push_deliveries: 'ids and times; goes with its device and its notice',
+  attachment_chunks: 'paths of pieces; gone with their upload, after a day at most',
   answer_mail_sweeps: 'a time for each company',
   job_runs: 'counts',
   report_cells: 'counts by user type, topic, country and agent; made again without who is gone',

@@ -10,7 +10,10 @@ const AttachmentSchema = defineEntity({
   filters: tenantFilter,
   properties: {
     ...baseColumns(),
-    conversationId: p.uuid(),
+    /** Null while the message that opens it is being written. */
+    conversationId: p.uuid().nullable(),
+    /** It was there before its conversation. */
+    cameFirst: p.boolean().default(false),
     /** Null until a message was sent with it. */
     messageId: p.uuid().nullable(),
     uploadedBy: p.uuid(),

@@ -48,7 +48,7 @@ export function attachmentFacts(file: Attachment): AttachmentFacts {
 /** One file by itself, for who sent it. */
 export function attachmentView(file: Attachment, links: Pick<FileLinks, 'url'>): AttachmentView {
   return view(attachmentFacts(file), file.state, (form) =>
-    links.url({ tenantId: file.tenantId, conversationId: file.conversationId, attachmentId: file.id, form }),
+    links.url({ tenantId: file.tenantId, conversationId: file.conversationId ?? null, attachmentId: file.id, form }),
   );
 }
 

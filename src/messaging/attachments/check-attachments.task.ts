@@ -8,7 +8,7 @@ const SHOWN = 20;
 /** What the two sides have that the other has not; ids and paths, never names. */
 export interface AttachmentDifferences {
   readonly rows: number;
-  /** Ids of rows whose bytes are gone. */
+  /** Ids of files, and of uploads on their way, whose bytes are gone. */
   readonly rowsWithoutFile: readonly string[];
   /** Paths of bytes that no row names. */
   readonly filesWithoutRow: readonly string[];
@@ -41,6 +41,19 @@ export async function compareAttachments(deps: SweepDeps, olderThan: Date): Prom
         rowsWithoutFile.push(row.id);
         break;
       }
+    }
+    if (page.length < AT_ONCE) break;
+  }
+  for (let after = ''; ; ) {
+    const { rows: page } = await database.systemPool.query<{ upload_id: string; path: string }>({
+      name: 'chunk-paths',
+      text: 'select upload_id, path from chunk_paths($1, $2)',
+      values: [after, AT_ONCE],
+    });
+    for (const { upload_id: id, path } of page) {
+      rows += 1;
+      after = path;
+      if (!(await files.storage.stat(path))) rowsWithoutFile.push(id);
     }
     if (page.length < AT_ONCE) break;
   }

@@ -7,7 +7,8 @@ export type FileForm = (typeof FILE_FORMS)[number];
 /** Which file, from which room, in which form. */
 export interface FileTicket {
   readonly tenantId: string;
-  readonly conversationId: string;
+  /** Null: of a file that waits for its conversation to begin. */
+  readonly conversationId: string | null;
   readonly attachmentId: string;
   readonly form: FileForm;
 }
@@ -21,6 +22,7 @@ export interface FileLinks {
 }
 
 const VERSION = 1;
+const NO_ID = '00000000-0000-0000-0000-000000000000';
 const STEP_SECONDS = 60;
 const LONGEST_SECONDS = 300;
 /** version 1, form 1, end 5, tenant, conversation and file 16 each, HMAC-SHA-256 32: a multiple of three, so that base64url has no spare bits. */
@@ -46,7 +48,7 @@ export function createFileLinks(options: {
       bytes[1] = FILE_FORMS.indexOf(form);
       const step = Math.floor(seconds() / STEP_SECONDS) * STEP_SECONDS;
       bytes.writeUIntBE(step + LONGEST_SECONDS, 2, 5);
-      [tenantId, conversationId, attachmentId].forEach((id, at) => {
+      [tenantId, conversationId ?? NO_ID, attachmentId].forEach((id, at) => {
         bytes.write(id.replaceAll('-', ''), 7 + 16 * at, 'hex');
       });
       mac(bytes.subarray(0, SIGNED_BYTES)).copy(bytes, SIGNED_BYTES);
@@ -62,7 +64,13 @@ export function createFileLinks(options: {
       const form = FILE_FORMS[bytes[1] ?? -1];
       const left = bytes.readUIntBE(2, 5) - seconds();
       if (bytes[0] !== VERSION || !form || left <= 0 || left > LONGEST_SECONDS) return null;
-      return { tenantId: uuid(bytes, 7), conversationId: uuid(bytes, 23), attachmentId: uuid(bytes, 39), form };
+      const conversationId = uuid(bytes, 23);
+      return {
+        tenantId: uuid(bytes, 7),
+        conversationId: conversationId === NO_ID ? null : conversationId,
+        attachmentId: uuid(bytes, 39),
+        form,
+      };
     },
   };
 }

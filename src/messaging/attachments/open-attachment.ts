@@ -23,7 +23,7 @@ export interface OpenedAttachment {
 export async function findAttachment(scope: Scope<Person>, id: string): Promise<Attachment> {
   const found = await scope.em.findOne(Attachment, { id });
   if (!found || found.state === 'deleted') throw new NotFound();
-  await accessConversation(scope, found.conversationId);
+  if (found.conversationId) await accessConversation(scope, found.conversationId);
   if (!found.messageId && found.uploadedBy !== scope.actor.id) throw new NotFound();
   return found;
 }
@@ -47,8 +47,8 @@ export async function openAttachment(
     const attachment = person
       ? await findAttachment(scope as Scope<Person>, id)
       : await scope.em.findOne(Attachment, { id });
-    if (attachment?.state !== 'ready' || attachment.conversationId !== conversationId) throw new NotFound();
-    if (attachment.messageId) {
+    if (attachment?.state !== 'ready' || (attachment.conversationId ?? null) !== conversationId) throw new NotFound();
+    if (attachment.messageId && conversationId) {
       const message = await scope.em.findOne(Message, { id: attachment.messageId, conversationId });
       if (!message || message.deletedAt) throw new NotFound();
     }

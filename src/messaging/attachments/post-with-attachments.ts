@@ -31,7 +31,12 @@ export async function withAttachments(
   if (new Set(ids).size < ids.length) throw new Invalid({ attachmentIds: 'twice' });
   const found = await scope.em.find(
     Attachment,
-    { id: { $in: [...ids] }, conversationId: conversation.id, uploadedBy: scope.actor.id },
+    {
+      id: { $in: [...ids] },
+      // those that came before their conversation did are there for it
+      $or: [{ conversationId: conversation.id }, { conversationId: null }],
+      uploadedBy: scope.actor.id,
+    },
     { lockMode: LockMode.PESSIMISTIC_WRITE, refresh: true, orderBy: { id: 'asc' } },
   );
   const byId = new Map(found.map((one) => [one.id, one]));
@@ -58,7 +63,12 @@ export async function bindAttachments(
   message: StoredMessage,
   ids: readonly string[],
 ): Promise<void> {
-  await scope.em.nativeUpdate(Attachment, { id: { $in: [...ids] } }, { messageId: message.id, updatedAt: scope.now });
+  const { id: messageId, conversationId } = message;
+  await scope.em.nativeUpdate(
+    Attachment,
+    { id: { $in: [...ids] } },
+    { messageId, conversationId, updatedAt: scope.now },
+  );
   if (message.body !== null) return;
   await rows(
     scope,

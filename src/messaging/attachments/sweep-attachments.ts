@@ -1,11 +1,11 @@
-import { sql } from 'kysely';
 import type { Database, Log, Scope } from '../../platform/database/index.ts';
 import { transact } from '../../platform/database/index.ts';
 import type { Job } from '../../platform/jobs/index.ts';
 import { systemActor } from '../../tenancy/index.ts';
-import { rows } from '../rows.ts';
 import { Attachment } from './attachment.entity.ts';
 import type { Files } from './files.ts';
+import { giveBackUsage } from './quota.ts';
+import { forgetUpload } from './resume-upload.ts';
 import { store } from './upload-attachment.ts';
 
 /** What a sweep works with. */
@@ -29,7 +29,10 @@ export function attachmentJobs({ files }: { readonly files: Files }): readonly J
     {
       name: 'attachments.finish',
       schedule: '* * * * *',
-      run: async ({ database, log, now }) => void (await sweepRows({ database, files, log }, now)),
+      run: async ({ database, log, now }) => {
+        await sweepRows({ database, files, log }, now);
+        await sweepUploads({ database, files, log }, now);
+      },
     },
     {
       name: 'attachments.orphans',
@@ -123,17 +126,22 @@ async function remove(deps: SweepDeps, tenantId: string, id: string): Promise<vo
     transact(scope, async (inside) => {
       const gone = await inside.em.nativeDelete(Attachment, { id, state: 'deleted' });
       if (gone === 0) return;
-      const bytes = row.size + (row.thumbnailSize ?? 0);
-      for (const owner of [tenantId, row.uploadedBy]) {
-        await rows(
-          inside,
-          sql`
-            update attachment_usage set bytes = greatest(0, bytes - ${bytes}), files = greatest(0, files - 1)
-            where tenant_id = ${tenantId} and owner_id = ${owner}`,
-        );
-      }
+      await giveBackUsage(inside, row.uploadedBy, row.size + (row.thumbnailSize ?? 0));
     }),
   );
+}
+
+/** Forgets uploads of which nothing has come for a day. Repeatable. */
+export async function sweepUploads(deps: SweepDeps, now: Date): Promise<number> {
+  const { rows: due } = await deps.database.systemPool.query<{ tenant_id: string; id: string }>({
+    name: 'uploads-due',
+    text: 'select tenant_id, id from uploads_due($1, $2)',
+    values: [new Date(now.getTime() - UNSENT_MS), AT_ONCE],
+  });
+  for (const { tenant_id: tenantId, id } of due) {
+    await inTenant(deps, tenantId, (scope) => forgetUpload(scope, deps, id));
+  }
+  return due.length;
 }
 
 /** Removes bytes that no row names, once they are old enough that none is on its way. */
@@ -150,8 +158,8 @@ export async function removeOrphans(deps: SweepDeps, now: Date, youngMs = YOUNG_
 export async function* orphans({ database, files }: SweepDeps, olderThan: Date): AsyncGenerator<string> {
   async function unknown(paths: readonly string[]): Promise<string[]> {
     const { rows: found } = await database.systemPool.query<{ path: string }>({
-      name: 'unknown-attachment-paths',
-      text: 'select path from unknown_attachment_paths($1)',
+      name: 'unknown-storage-paths',
+      text: 'select path from unknown_storage_paths($1)',
       values: [paths],
     });
     return found.map((one) => one.path);

@@ -14,15 +14,17 @@ import { rows } from '../rows.ts';
 import { Attachment, type AttachmentState } from './attachment.entity.ts';
 import { displayName } from './file-name.ts';
 import { createTextCheck, HEAD_BYTES, mediaTypeOf } from './file-type.ts';
-import type { Examined, Quota } from './files.ts';
+import type { Examined } from './files.ts';
+import { countUsage, refuseWithoutRoom } from './quota.ts';
 
 /** What of a scope an upload needs: it takes long, so it opens units of work of its own. */
-type Door = Pick<Scope<Person>, 'tenant' | 'actor'>;
+export type UploadDoor = Pick<Scope<Person>, 'tenant' | 'actor'>;
 
 /** Somebody who may send files here, and which. */
 export interface UploadPermit {
-  readonly door: Door;
-  readonly conversationId: string;
+  readonly door: UploadDoor;
+  /** Null: for the first message of a conversation that is not there yet. */
+  readonly conversationId: string | null;
   readonly maxBytes: number;
   readonly maxSizeMb: number;
   readonly allowedTypes: readonly string[];
@@ -45,21 +47,29 @@ export interface UploadedAttachment {
 const MEGABYTE = 1024 * 1024;
 
 /**
- * Whether this person may send files into this conversation now; asked before a byte of the file is read (T-AT2).
+ * Whether this person may send files into this conversation now (null: with the message that will open one) and has room
+ * for one more; asked before a byte of the file is read (T-AT2).
  * @throws NotFound, Forbidden (also `support_disabled`), Conflict `conversation_closed`, 413 `attachment_quota`.
  */
-export async function admitUpload(door: Door, messaging: Messaging, conversationId: string): Promise<UploadPermit> {
-  const settings = messaging.settings(door.tenant.id);
+export async function admitUpload(
+  door: UploadDoor,
+  messaging: Messaging,
+  conversationId: string | null,
+): Promise<UploadPermit> {
   await messaging.database.withScope(door.tenant, door.actor, async (scope) => {
-    const conversation = await accessConversation(scope, conversationId);
-    if (!conversationKind(conversation.kind)?.mayAnswer(scope.actor)) throw new Forbidden();
-    if (scope.actor.side === 'user' && !settings.enabled) {
-      throw new Forbidden('support_disabled', 'Support is switched off at the moment.');
-    }
-    const reopens = scope.actor.side === 'user' && messageReopens(settings, conversation, scope.now);
-    if (!conversation.isOpen() && !reopens) throw new Conflict('conversation_closed', 'This conversation is closed.');
-    for (const one of await rows(scope, usage(scope))) refuseBeyondQuota(scope, messaging, one);
+    await refuseUpload(scope, messaging, conversationId);
+    await refuseWithoutRoom(scope, messaging);
   });
+  return permitFor(door, messaging, conversationId);
+}
+
+/** What the settings of the tenant let through. Says nothing of rights: `refuseUpload` does. */
+export function permitFor(
+  door: UploadDoor,
+  messaging: Pick<Messaging, 'settings'>,
+  conversationId: string | null,
+): UploadPermit {
+  const settings = messaging.settings(door.tenant.id);
   return {
     door,
     conversationId,
@@ -67,6 +77,26 @@ export async function admitUpload(door: Door, messaging: Messaging, conversation
     maxSizeMb: settings.maxAttachmentSizeMb,
     allowedTypes: settings.allowedAttachmentTypes,
   };
+}
+
+/** Throws what stands in the way of sending files there. */
+export async function refuseUpload(
+  scope: Scope<Person>,
+  messaging: Pick<Messaging, 'settings'>,
+  conversationId: string | null,
+): Promise<void> {
+  const { actor, tenant } = scope;
+  if (actor.side === 'user' && !messaging.settings(tenant.id).enabled) {
+    throw new Forbidden('support_disabled', 'Support is switched off at the moment.');
+  }
+  if (conversationId === null) {
+    if (!conversationKind('support')?.mayStart(actor)) throw new Forbidden();
+    return;
+  }
+  const conversation = await accessConversation(scope, conversationId);
+  if (!conversationKind(conversation.kind)?.mayAnswer(actor)) throw new Forbidden();
+  const reopens = actor.side === 'user' && messageReopens(messaging.settings(tenant.id), conversation, scope.now);
+  if (!conversation.isOpen() && !reopens) throw new Conflict('conversation_closed', 'This conversation is closed.');
 }
 
 /**
@@ -84,8 +114,7 @@ export async function takeFile(
     if (part.fileName === '') return null;
     throw new Invalid({ file: 'empty' }, 'attachment_empty', 'This file is empty.');
   }
-  const mediaType = await mediaTypeOf(head, permit.allowedTypes);
-  if (!mediaType) throw refusedType(permit);
+  const mediaType = await typeOf(permit, head);
   const isText = mediaType === 'text/plain' ? createTextCheck() : () => true;
   const staged = await messaging.files.staging.stage(Readable.from(rest), (chunk, before) => {
     if (before + chunk.length > permit.maxBytes) throw tooLarge(permit);
@@ -95,8 +124,19 @@ export async function takeFile(
 }
 
 /**
+ * What a file is by its first bytes.
+ * @throws 415 `attachment_type` when the tenant does not take that.
+ */
+export async function typeOf(permit: UploadPermit, head: Buffer): Promise<string> {
+  const mediaType = await mediaTypeOf(head, permit.allowedTypes);
+  if (!mediaType) throw refusedType(permit);
+  return mediaType;
+}
+
+/**
  * Keeps a taken file: looks into it, makes it durable, and only then writes its row. Resolves after COMMIT. The same
- * client id again is answered with what is kept.
+ * client id again is answered with what is kept. `settle` runs in the transaction that writes the row, before the file
+ * is counted.
  * @throws Conflict `client_id_reused` when it came with other bytes, Invalid `attachment_refused` for what was found in
  *   it, 413 `attachment_quota`, 507 `storage_full`.
  */
@@ -105,15 +145,22 @@ export async function keepFile(
   messaging: Messaging,
   file: TakenFile,
   clientId: string,
+  settle: (scope: Scope<Person>) => Promise<void> = async () => {},
 ): Promise<UploadedAttachment> {
   const repeated = await inScope(permit, messaging, (scope) => findTwin(scope, permit, file, clientId));
-  if (repeated) return { attachment: repeated, isNew: false };
+  if (repeated) {
+    await inScope(permit, messaging, (scope) => transact(scope, settle));
+    return { attachment: repeated, isNew: false };
+  }
   const examined = await messaging.files.examine(file.staged, file.mediaType);
   if (examined.kind === 'refused') throw refusedContent(examined.code);
   const kept = await store(messaging, file, examined);
   try {
     const uploaded = await inScope(permit, messaging, (scope) =>
-      transact(scope, (inside) => writeRow(inside, messaging, permit, file, clientId, kept)),
+      transact(scope, async (inside) => {
+        await settle(inside);
+        return writeRow(inside, messaging, permit, file, clientId, kept);
+      }),
     );
     if (!uploaded.isNew) await forget(messaging, kept);
     return uploaded;
@@ -179,11 +226,24 @@ async function forget({ files }: Pick<Messaging, 'files'>, kept: KeptFile): Prom
 }
 
 function inScope<T>(
-  { door }: UploadPermit,
+  { door }: Pick<UploadPermit, 'door'>,
   messaging: Messaging,
   work: (scope: Scope<Person>) => Promise<T>,
 ): Promise<T> {
   return messaging.database.withScope(door.tenant, door.actor, work);
+}
+
+/** What the same person has sent there under the same client id, deleted or not. */
+export async function findUploaded(
+  scope: Scope<Person>,
+  conversationId: string | null,
+  clientId: string,
+): Promise<Attachment | null> {
+  const sent = { uploadedBy: scope.actor.id, clientId };
+  return scope.em.findOne(
+    Attachment,
+    conversationId === null ? { ...sent, cameFirst: true } : { ...sent, conversationId },
+  );
 }
 
 async function findTwin(
@@ -192,7 +252,7 @@ async function findTwin(
   file: TakenFile,
   clientId: string,
 ): Promise<Attachment | null> {
-  const found = await scope.em.findOne(Attachment, { conversationId, uploadedBy: scope.actor.id, clientId });
+  const found = await findUploaded(scope, conversationId, clientId);
   if (!found) return null;
   if (found.sourceSha256 !== file.staged.sha256) {
     throw new Conflict('client_id_reused', 'Another file was sent with this clientId already.');
@@ -211,25 +271,26 @@ async function writeRow(
   const { actor, now, tenant } = scope;
   const id = newId();
   // rights may have gone while the file came
-  const conversation = await accessConversation(scope, permit.conversationId);
+  const { conversationId } = permit;
+  if (conversationId !== null) await accessConversation(scope, conversationId);
   const written = await rows(
     scope,
     sql`
-      insert into attachments (id, tenant_id, conversation_id, uploaded_by, client_id, file_name, media_type, size,
+      insert into attachments (id, tenant_id, conversation_id, came_first, uploaded_by, client_id, file_name, media_type, size,
         sha256, source_sha256, secure_storage_path, thumbnail_path, thumbnail_size, width, height, state,
         created_at, updated_at)
-      values (${id}, ${tenant.id}, ${conversation.id}, ${actor.id}, ${clientId}, ${file.fileName}, ${file.mediaType},
+      values (${id}, ${tenant.id}, ${conversationId}, ${conversationId === null}, ${actor.id}, ${clientId}, ${file.fileName}, ${file.mediaType},
         ${kept.size}, ${kept.sha256}, ${file.staged.sha256}, ${kept.path}, ${kept.thumbnailPath}, ${kept.thumbnailSize},
         ${kept.width}, ${kept.height}, ${kept.state}, ${now}, ${now})
-      on conflict (conversation_id, uploaded_by, client_id) do nothing returning id`,
+      on conflict do nothing returning id`,
   );
   if (written.length > 0) {
-    await countUsage(scope, messaging, kept);
+    await countUsage(scope, messaging, kept.size + (kept.thumbnailSize ?? 0));
     recordAudit(scope, {
       action: 'SUPPORT_ATTACHMENT_UPLOADED',
       entityType: 'support_attachment',
       entityId: id,
-      metadata: { conversationId: conversation.id, mediaType: file.mediaType, size: kept.size },
+      metadata: { conversationId, mediaType: file.mediaType, size: kept.size },
     });
   }
   const attachment = await findTwin(scope, permit, file, clientId);
@@ -237,48 +298,8 @@ async function writeRow(
   return { attachment, isNew: written.length > 0 };
 }
 
-interface UsageRow {
-  readonly owner_id: string;
-  readonly bytes: string | number;
-  readonly files: string | number;
-}
-
-function usage({ tenant, actor }: Scope<Person>) {
-  return sql<UsageRow>`
-    select owner_id, bytes, files from attachment_usage
-    where tenant_id = ${tenant.id} and owner_id in (${tenant.id}, ${actor.id})`;
-}
-
-/** Adds to the tenant's sum and the person's, always in this order, and refuses what is over by now. */
-async function countUsage(scope: Scope<Person>, messaging: Messaging, kept: KeptFile): Promise<void> {
-  const bytes = kept.size + (kept.thumbnailSize ?? 0);
-  for (const owner of [scope.tenant.id, scope.actor.id]) {
-    const [sum] = await rows(
-      scope,
-      sql<UsageRow>`
-        insert into attachment_usage as u (tenant_id, owner_id, bytes, files)
-        values (${scope.tenant.id}, ${owner}, ${bytes}, 1)
-        on conflict (tenant_id, owner_id) do update set bytes = u.bytes + excluded.bytes, files = u.files + 1
-        returning owner_id, bytes, files - 1 as files`,
-    );
-    if (sum) refuseBeyondQuota(scope, messaging, sum);
-  }
-}
-
-function refuseBeyondQuota(scope: Scope<Person>, { files }: Messaging, sum: UsageRow): void {
-  const isTenant = sum.owner_id === scope.tenant.id;
-  const quota: Quota = isTenant
-    ? files.quota.tenant
-    : scope.actor.side === 'admin'
-      ? files.quota.staff
-      : files.quota.user;
-  if (Number(sum.bytes) <= quota.bytes && Number(sum.files) < quota.files) return;
-  const whose = isTenant ? 'All files here' : 'Your files';
-  const most = `${Math.floor(quota.bytes / MEGABYTE)} MB and ${quota.files} files`;
-  throw new AppError(413, 'attachment_quota', `${whose} have reached the limit of ${most}.`);
-}
-
-function tooLarge({ maxSizeMb }: UploadPermit): AppError {
+/** 413, naming the tenant's limit. */
+export function tooLarge({ maxSizeMb }: Pick<UploadPermit, 'maxSizeMb'>): AppError {
   const detail = { maxSizeMb };
   return new AppError(413, 'attachment_too_large', `A file may have at most ${maxSizeMb} MB.`, { detail });
 }
@@ -290,9 +311,8 @@ function refusedType({ allowedTypes }: UploadPermit): AppError {
 }
 
 /** The first bytes of a stream, and all of it again. */
-async function peek(stream: Readable): Promise<{ head: Buffer; rest: AsyncIterable<Buffer> }> {
-  // a stream without encoding gives buffers
-  const chunks = stream[Symbol.asyncIterator]() as AsyncIterator<Buffer, undefined>;
+export async function peek(stream: AsyncIterable<Buffer>): Promise<{ head: Buffer; rest: AsyncIterable<Buffer> }> {
+  const chunks = stream[Symbol.asyncIterator]();
   const first: Buffer[] = [];
   let length = 0;
   while (length < HEAD_BYTES) {

@@ -5,6 +5,7 @@ import { type Scope, transact } from '../../platform/database/index.ts';
 import { Forbidden, Invalid, Unavailable } from '../../platform/errors/index.ts';
 import { newId } from '../../platform/text/index.ts';
 import { recordAudit } from '../../tenancy/index.ts';
+import { bindAttachments, withAttachments } from '../attachments/post-with-attachments.ts';
 import { tell } from '../events.ts';
 import { appendInTransaction } from '../messages/append-in-transaction.ts';
 import { storedOrThrow, withFreshPerson } from '../messages/append-outcome.ts';
@@ -19,6 +20,15 @@ import { conversationKind } from './conversation-kinds.ts';
 import { ConversationStart } from './conversation-start.entity.ts';
 import { joinConversation } from './join-conversation.ts';
 
+/** The message that opens it. */
+interface FirstMessage {
+  /** As typed; may be empty when there are attachments. */
+  readonly body: string;
+  readonly clientId: string;
+  /** Files that the sender has uploaded for it, or into the conversation that is open. */
+  readonly attachmentIds?: readonly string[] | undefined;
+}
+
 /** What a user says when opening a conversation. */
 export interface StartConversation {
   /** `support` when absent. */
@@ -26,7 +36,7 @@ export interface StartConversation {
   readonly subject?: string | null | undefined;
   readonly topic?: string | null | undefined;
   readonly context?: ConversationContext | null | undefined;
-  readonly message?: { readonly body: string; readonly clientId: string } | undefined;
+  readonly message?: FirstMessage | undefined;
 }
 
 /** What came of it. */
@@ -55,10 +65,7 @@ export async function startConversation(
   const kind = conversationKind(input.kind ?? 'support');
   if (!kind) throw new Invalid({ kind: 'unknown' });
   if (!kind.mayStart(scope.actor)) throw new Forbidden();
-  const message = input.message && {
-    body: checkedText(input.message.body, 'message.body'),
-    clientId: input.message.clientId.toLowerCase(),
-  };
+  const message = input.message && checkedMessage(input.message);
   return meetingOthers(() =>
     withFreshPerson(scope.actor, messaging, (actor) =>
       transact({ ...scope, actor }, async (inside) => {
@@ -73,6 +80,22 @@ export async function startConversation(
       }),
     ),
   );
+}
+
+/** A first message as it goes into the log: without text it is null. */
+interface CheckedMessage {
+  readonly body: string | null;
+  readonly clientId: string;
+  readonly attachmentIds: readonly string[];
+}
+
+function checkedMessage({ body, clientId, attachmentIds = [] }: FirstMessage): CheckedMessage {
+  const isFilesAlone = attachmentIds.length > 0 && body.trim() === '';
+  return {
+    body: isFilesAlone ? null : checkedText(body, 'message.body'),
+    clientId: clientId.toLowerCase(),
+    attachmentIds,
+  };
 }
 
 /** Another start of the same person was in the way; what it did can be seen by looking again. */
@@ -154,12 +177,14 @@ async function appendTo(
   scope: Scope<Person>,
   messaging: Messaging,
   conversation: Conversation,
-  message: { readonly body: string; readonly clientId: string },
+  message: CheckedMessage,
   created: boolean,
 ): Promise<StartedConversation> {
-  const next = newMessage(scope.actor, messaging, { ...message, conversationId: conversation.id });
+  const plain = newMessage(scope.actor, messaging, { ...message, conversationId: conversation.id });
+  const next = await withAttachments(scope, conversation, plain);
   const [outcome] = await appendInTransaction(scope, [next]);
   const posted = storedOrThrow(outcome);
+  if (posted.isNew && next !== plain) await bindAttachments(scope, posted.message, message.attachmentIds);
   if (posted.isNew) tell(scope, { type: 'messages:appended', tenantId: scope.tenant.id, messages: [posted.message] });
   // the append moved the conversation's numbers behind the ORM's back
   return { conversation: await accessConversation(scope, conversation.id), message: posted.message, created };

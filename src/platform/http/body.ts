@@ -33,7 +33,11 @@ export function hasBody({ headers }: IncomingMessage): boolean {
   return headers['transfer-encoding'] !== undefined || (headers['content-length'] ?? '0') !== '0';
 }
 
-function requireType({ headers }: IncomingMessage, expected: string): void {
+/**
+ * Refuses a body of another type, and a compressed one.
+ * @throws UnsupportedType
+ */
+export function requireType({ headers }: IncomingMessage, expected: string): void {
   const encoding = headers['content-encoding'];
   if (encoding !== undefined && encoding !== 'identity') {
     throw new UnsupportedType('unsupported_encoding', 'Compressed bodies are not accepted.');

@@ -24,7 +24,7 @@ export {
 export { createHostCheck } from './host.ts';
 export { createMetrics, type Metrics } from './metrics.ts';
 export { answerErrors, refuseStrangeHosts, refuseStrangeMethods, serveAssets } from './middlewares.ts';
-export { type FilePart, readMultipart } from './multipart.ts';
+export { type FilePart, MAX_TEXT_BYTES, readMultipart } from './multipart.ts';
 export { pageReader } from './page-reader.ts';
 export { fragment, json, noContent, page, seeOther } from './reply.ts';
 export { type Policy, type Reply, type Route, type RouteFace, type RouteInput, route } from './route.ts';
@@ -34,3 +34,4 @@ export { isOwnOrigin } from './same-origin.ts';
 export { createHeadTemplates, type HeadTemplates } from './security-headers.ts';
 export { type Authenticate, type Frames, type SignedIn, serveRoutes } from './serve-routes.ts';
 export { createHttpServer } from './server.ts';
+export { fieldNames, repeatableKeys, validate } from './validate.ts';

@@ -3,6 +3,7 @@ import type { Context, Middleware } from 'koa';
 import type { Log } from '../database/index.ts';
 import { NotFound } from '../errors/index.ts';
 import { type Assets, preferredLanguage, type Reader } from '../views/index.ts';
+import { watchBody } from './body-patience.ts';
 import { readCookie } from './cookies.ts';
 import { type ErrorFaces, errorReply, expectedError, MethodNotAllowed } from './error-reply.ts';
 import { beginExchange, createRequestIds, type Exchange, exchangeOf } from './exchange.ts';
@@ -48,6 +49,7 @@ export function answerErrors({ log, metrics, heads, faces, signInPath }: AnswerO
 
   return async function answering(ctx, next) {
     const exchange = beginExchange(ctx, nextId());
+    const answered = watchBody(ctx, exchange);
     try {
       await next();
     } catch (thrown) {
@@ -59,6 +61,7 @@ export function answerErrors({ log, metrics, heads, faces, signInPath }: AnswerO
         abandon(ctx.res);
       }
     }
+    answered();
     const milliseconds = performance.now() - exchange.startedAt;
     const status = ctx.res.statusCode;
     metrics.observe(exchange.name, ctx.method, status, milliseconds / 1_000);

@@ -19,10 +19,17 @@ export interface MultipartForm {
   readonly maxFiles: number;
   /** Names of the other fields, each at most once. */
   readonly fields: readonly string[];
+  /** Names of fields that may come several times. */
+  readonly repeatable?: readonly string[];
   readonly maxFieldBytes?: number;
 }
 
+/** How often a repeatable field may come. */
+const MAX_REPEATS = 20;
+
 const MAX_FIELD_BYTES = 1_000;
+/** The longest text that is typed into a form: 8,000 characters, and whatever is longer to be told so. */
+export const MAX_TEXT_BYTES = 96 * 1024;
 /** A browser hears an answer only when it has sent its body: so much of what nobody wants is still read, and so long. */
 const LINGER_BYTES = 64 * 1024 * 1024;
 const LINGER_MS = 5_000;
@@ -32,7 +39,8 @@ const LINGER_MS = 5_000;
  * stream and writes nothing itself, so a file is looked at before a byte of it is on the disk. `take` gets each file while it arrives and must read its stream.
  * To be called when it is known who sends and that they may. What `take` throws ends the reading and is thrown again.
  * @returns the fields, and what `take` gave, in order; also of files that were taken before something failed, `onFailure`
- *   is told what they gave, so that nothing stays behind.
+ *   is told what they gave, so that nothing stays behind. `fields` is filled as they come: what was typed is there also
+ *   when a file is refused.
  * @throws UnsupportedType for another content type, BadRequest for what cannot be parsed, is unknown or comes twice.
  */
 export async function readMultipart<T>(
@@ -40,14 +48,17 @@ export async function readMultipart<T>(
   form: MultipartForm,
   take: (part: FilePart) => Promise<T>,
   onFailure: (taken: T) => Promise<void>,
-): Promise<{ fields: Record<string, string>; files: T[] }> {
+  fields: Record<string, string | string[]> = {},
+): Promise<{ fields: Record<string, string | string[]>; files: T[] }> {
   const parser = createParser(request, form);
-  const fields: Record<string, string> = {};
+  const { repeatable = [] } = form;
   const taking: Promise<T>[] = [];
   const { promise: parsed, resolve, reject } = Promise.withResolvers<void>();
 
   parser.on('field', (name, value, { valueTruncated }) => {
-    if (!form.fields.includes(name)) reject(new BadRequest('unknown_field', 'A field is not known here.'));
+    const earlier = Object.hasOwn(fields, name) ? fields[name] : [];
+    if (repeatable.includes(name) && Array.isArray(earlier) && !valueTruncated) fields[name] = [...earlier, value];
+    else if (!form.fields.includes(name)) reject(new BadRequest('unknown_field', 'A field is not known here.'));
     else if (Object.hasOwn(fields, name) || valueTruncated) reject(notParseable());
     else fields[name] = value;
   });
@@ -81,21 +92,46 @@ export async function readMultipart<T>(
   }
 }
 
+/**
+ * The fields of a form whose files nobody wants: those are read over. For a body that is not too large to be read to its end.
+ * @throws what `readMultipart` throws, UnsupportedType for a larger one.
+ */
+export async function readFieldsAlone(
+  request: IncomingMessage,
+  fields: readonly string[],
+  repeatable: readonly string[],
+): Promise<Record<string, string | string[]>> {
+  if (!(Number(request.headers['content-length']) <= LINGER_BYTES)) throw new UnsupportedType();
+  const form = { fileField: 'file', maxFiles: MAX_REPEATS, fields, repeatable, maxFieldBytes: MAX_TEXT_BYTES };
+  const read = await readMultipart(
+    request,
+    form,
+    async ({ stream }) => void stream.resume(),
+    async () => {},
+  );
+  return read.fields;
+}
+
+/** Whether a body comes as `multipart/form-data`. */
+export function isMultipart({ headers }: IncomingMessage): boolean {
+  return /^multipart\/form-data\s*(;|$)/i.test(headers['content-type'] ?? '');
+}
+
 function createParser(request: IncomingMessage, form: MultipartForm): busboy.Busboy {
   const { headers } = request;
   const encoding = headers['content-encoding'];
   if (encoding !== undefined && encoding !== 'identity') {
     throw new UnsupportedType('unsupported_encoding', 'Compressed bodies are not accepted.');
   }
-  if (!/^multipart\/form-data\s*(;|$)/i.test(headers['content-type'] ?? '')) throw new UnsupportedType();
+  if (!isMultipart(request)) throw new UnsupportedType();
   try {
     return busboy({
       headers,
       defParamCharset: 'utf8',
       limits: {
         files: form.maxFiles,
-        fields: form.fields.length + 1,
-        parts: form.maxFiles + form.fields.length + 1,
+        fields: mostFields(form),
+        parts: form.maxFiles + mostFields(form),
         fieldSize: form.maxFieldBytes ?? MAX_FIELD_BYTES,
         fieldNameSize: 100,
         headerPairs: 20,
@@ -104,6 +140,10 @@ function createParser(request: IncomingMessage, form: MultipartForm): busboy.Bus
   } catch {
     throw notParseable();
   }
+}
+
+function mostFields({ fields, repeatable }: MultipartForm): number {
+  return fields.length + 1 + (repeatable?.length ?? 0) * MAX_REPEATS;
 }
 
 /** So that the sentence of a refusal arrives: a connection that is closed in mid-body shows the sender an error of its own. */

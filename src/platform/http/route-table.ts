@@ -7,7 +7,7 @@ import { repeatableKeys } from './validate.ts';
 export interface Door {
   readonly route: Route;
   readonly paramNames: readonly string[];
-  readonly bodyKind: 'form' | 'json' | 'none' | 'multipart';
+  readonly bodyKind: NonNullable<Route['bodyKind']>;
   readonly bodySchema: z.ZodType;
   readonly maxBodyBytes: number;
   readonly repeatableInQuery: ReadonlySet<string>;

@@ -70,8 +70,13 @@ export interface Route<A extends Actor = Actor, P = unknown, Q = unknown, B = un
   readonly query?: z.ZodType<Q>;
   /** Of strings for forms; an array in it takes a key several times. Without it only an empty body is taken. */
   readonly body?: z.ZodType<B>;
-  /** What bodies are taken: a form (`application/x-www-form-urlencoded`), JSON, or none (the default for GET). */
-  readonly bodyKind?: 'form' | 'json' | 'none' | 'multipart';
+  /**
+   * What bodies are taken: a form (`application/x-www-form-urlencoded`), JSON, or none (the default for GET). `multipart`
+   * and `bytes` are read by the handler from `ctx.req`, after it has asked whether there is room.
+   */
+  readonly bodyKind?: 'form' | 'json' | 'none' | 'multipart' | 'bytes';
+  /** Of a form: it may come as multipart, with files. Then `body` is null and the handler reads it. */
+  readonly takesFiles?: boolean;
   /** Instead of MAX_BODY_BYTES. */
   readonly maxBodyBytes?: number;
   /** Zod schema of the JSON answer, for OpenAPI. */

@@ -2,7 +2,7 @@ import type { Context, Middleware } from 'koa';
 import type { Actor, Database, Scope, TenantRef } from '../database/index.ts';
 import { BadRequest, Forbidden, NotFound, NotSignedIn, UnsupportedType } from '../errors/index.ts';
 import type { Reader } from '../views/index.ts';
-import { hasBody, readBody } from './body.ts';
+import { hasBody, readBody, requireType } from './body.ts';
 import { clientAddress } from './client-address.ts';
 import { readCookie } from './cookies.ts';
 import { MethodNotAllowed } from './error-reply.ts';
@@ -10,12 +10,13 @@ import { exchangeOf } from './exchange.ts';
 import { parseFields } from './fields.ts';
 import { bearerToken } from './health.ts';
 import { isFragmentRequest, languageOf } from './middlewares.ts';
+import { isMultipart, readFieldsAlone } from './multipart.ts';
 import type { Reply, RouteInput } from './route.ts';
 import type { Door, RouteTable } from './route-table.ts';
 import { refuseCrossSiteWrites } from './same-origin.ts';
 import type { HeadTemplates } from './security-headers.ts';
 import { sendReply } from './send-reply.ts';
-import { validate, validateParams } from './validate.ts';
+import { fieldNames, validate, validateParams } from './validate.ts';
 
 /** What http needs of a signed-in person; identity's Person has it. */
 export interface SignedIn extends Actor {
@@ -53,6 +54,9 @@ export interface ServeOptions {
   /** Told when a signed-in person knocks at a door that is not for them. */
   readonly onRefused?: (actor: SignedIn, routeName: string) => void;
 }
+
+/** Of pieces of files, as tus.io names them. */
+const BYTES_TYPE = 'application/offset+octet-stream';
 
 /** Nobody is signed in: the actor of the few routes that need no session. */
 const NOBODY: SignedIn = Object.freeze({
@@ -95,7 +99,8 @@ export function serveRoutes(options: ServeOptions): Middleware {
       exchange.frame = frameOf(ctx, options, exchange.frameOrigins);
     }
     if (isNobody(person) && route.whenSignedOut && route.policy.needsSession && !isFragmentRequest(ctx)) {
-      const typed = await readInput(ctx, options, door, found.values, person, exchange.id).catch(notSignedIn);
+      const read = await readInput(ctx, options, door, found.values, person, exchange.id).catch(notSignedIn);
+      const typed = read.body === null ? { ...read, body: await typedBeside(ctx, door) } : read;
       const head = heads.framed(exchange.frameOrigins);
       await sendReply(ctx, route.whenSignedOut(typed), [...head, 'X-Request-Id', exchange.id]);
       return;
@@ -126,6 +131,13 @@ function frameOf(ctx: Context, options: ServeOptions, frameOrigins: readonly str
   const isOwnWindow = readCookie(headers.cookie, options.sessionCookie) !== undefined;
   const isFrames = !isOwnWindow && options.frames?.read(headers.cookie) != null;
   return isFrames || headers['sec-fetch-dest'] === 'iframe' ? frameOrigins : null;
+}
+
+/** What was typed in a form that came with files; nobody is there who could send those. */
+async function typedBeside(ctx: Context, { bodySchema, repeatableInBody }: Door): Promise<unknown> {
+  const fields = await readFieldsAlone(ctx.req, fieldNames(bodySchema), [...repeatableInBody]).catch(notSignedIn);
+  const typed = bodySchema.safeParse(fields);
+  return typed.success ? typed.data : notSignedIn();
 }
 
 /** Who is not signed in need not know what else is wrong. */
@@ -211,7 +223,13 @@ function readQuery(ctx: Context, { route, repeatableInQuery }: Door): unknown {
 
 async function readRouteBody(ctx: Context, door: Door): Promise<unknown> {
   const { bodyKind } = door;
-  if (bodyKind === 'multipart') return undefined; // the handler reads it, after it has checked the quota
+  // these the handler reads, after it has checked the quota
+  if (bodyKind === 'multipart') return undefined;
+  if (bodyKind === 'bytes') {
+    requireType(ctx.req, BYTES_TYPE);
+    return undefined;
+  }
+  if (door.route.takesFiles && isMultipart(ctx.req)) return null;
   if (bodyKind === 'none') {
     if (hasBody(ctx.req)) throw new UnsupportedType('unexpected_body', 'A body is not accepted here.');
     return undefined;

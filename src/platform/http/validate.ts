@@ -37,6 +37,11 @@ export function repeatableKeys(schema: z.ZodType | undefined): ReadonlySet<strin
   return new Set(Object.keys(shape).filter((key) => isArray(shape[key])));
 }
 
+/** Names of an object schema's fields. */
+export function fieldNames(schema: z.ZodType): string[] {
+  return Object.keys(definitionOf(schema)?.shape ?? {});
+}
+
 /** The part of a zod definition that we look into: wrappers (`optional`, `default`, `pipe` …) name what they hold. */
 interface Definition {
   readonly type: string;

@@ -28,7 +28,9 @@ export async function openLocalStorage(folder: string): Promise<Storage> {
 
     async open(path, range) {
       const place = at(path);
-      const handle = await open(place, 'r');
+      const handle = await open(place, 'r').catch((error: unknown) => {
+        throw asStorageError(error);
+      });
       return createReadStream(place, { fd: handle, ...(range ? { start: range.from, end: range.to } : {}) });
     },
 

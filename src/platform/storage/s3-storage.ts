@@ -2,10 +2,9 @@ import { createReadStream } from 'node:fs';
 import { type IncomingMessage, request as requestHttp } from 'node:http';
 import { request as requestHttps } from 'node:https';
 import { pipeline } from 'node:stream/promises';
-import { Unavailable } from '../errors/index.ts';
 import { EMPTY_HASH, queryText, type S3Request, type Signer, signedHeaders } from './aws-signature.ts';
 import type { StagedFile } from './staging.ts';
-import { checkedPath, isStoragePath, newStoragePath, type Storage, type StoredFile } from './storage.ts';
+import { checkedPath, isStoragePath, newStoragePath, type Storage, type StoredFile, storageAway } from './storage.ts';
 
 /** An S3 compatible store; the bucket is addressed by path and must be private. */
 export interface S3Options extends Signer {
@@ -46,7 +45,7 @@ export function openS3Storage(options: S3Options): Storage {
       });
       call.on('response', resolve);
       call.on('timeout', () => call.destroy(new Error('the store is silent')));
-      call.on('error', (error) => reject(unavailable(error.message)));
+      call.on('error', (error) => reject(storageAway(error.message)));
       if (file) pipeline(createReadStream(file.localPath), call).catch((error: Error) => call.destroy(error));
       else call.end();
     });
@@ -113,13 +112,6 @@ function* listed(xml: string): Iterable<StoredFile> {
   }
 }
 
-function refused(what: string, status: number): Unavailable {
-  return unavailable(`the store answered ${status} to ${what}`);
-}
-
-/** What went wrong is for the log alone. */
-function unavailable(reason: string): Unavailable {
-  const error = new Unavailable(5, 'storage_unavailable', 'Files cannot be reached right now. Messages still work.');
-  error.cause = new Error(reason);
-  return error;
+function refused(what: string, status: number): Error {
+  return storageAway(`the store answered ${status} to ${what}`);
 }

@@ -2,7 +2,7 @@ import { createHash, randomBytes } from 'node:crypto';
 import { mkdir, open, readdir, rm, stat, statfs } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Readable } from 'node:stream';
-import { StorageFull } from './storage.ts';
+import { StorageFull, storageAway } from './storage.ts';
 
 /** Bytes on the local disk that nobody has accepted yet. */
 export interface StagedFile {
@@ -131,10 +131,14 @@ export async function createStaging(
   };
 }
 
-/** What the disk says when it is full, in our words; everything else as it is. */
+/** What a disk says that cannot be written to, or read from, right now: it is mounted away, broken or not ours. */
+const AWAY = ['EIO', 'EROFS', 'EACCES', 'EPERM', 'ENOTDIR', 'ENOENT', 'ESTALE', 'ETIMEDOUT', 'EMFILE', 'ENFILE'];
+
+/** What the disk says when it is full or away, in our words; everything else as it is. */
 export function asStorageError(error: unknown): unknown {
-  const code = error instanceof Error && 'code' in error ? error.code : undefined;
-  return code === 'ENOSPC' || code === 'EDQUOT' || code === 'EFBIG' ? new StorageFull() : error;
+  const code = error instanceof Error && 'code' in error ? String(error.code) : '';
+  if (code === 'ENOSPC' || code === 'EDQUOT' || code === 'EFBIG') return new StorageFull();
+  return AWAY.includes(code) ? storageAway(`the disk says ${code}`) : error;
 }
 
 function isAlive(pid: number): boolean {

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import type { Readable } from 'node:stream';
-import { AppError } from '../errors/index.ts';
+import { AppError, Unavailable } from '../errors/index.ts';
 import type { StagedFile } from './staging.ts';
 
 /** Both ends included, as in HTTP. */
@@ -38,6 +38,13 @@ export class StorageFull extends AppError {
   constructor() {
     super(507, 'storage_full', 'There is no room for more files at the moment. Messages still work.');
   }
+}
+
+/** 503: the store does not answer, or cannot be written to. What went wrong is for the log alone. */
+export function storageAway(reason: string): Unavailable {
+  const error = new Unavailable(5, 'storage_unavailable', 'Files cannot be reached right now. Messages still work.');
+  error.cause = new Error(reason);
+  return error;
 }
 
 const PATH = /^[0-9a-f]{2}\/[0-9a-f]{62}$/;

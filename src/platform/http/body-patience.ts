@@ -1,0 +1,47 @@
+import type { Context } from 'koa';
+import { hasBody } from './body.ts';
+import type { Exchange } from './exchange.ts';
+
+/** A body that is no file is here by then. */
+const BODY_MS = 30_000;
+/** A file may take its time as long as it goes on: at least so much each minute (T-AT8), and not for ever. */
+const WINDOW_MS = 60_000;
+const LEAST_BYTES_A_WINDOW = 8 * 1024;
+/** Longest time of one request with a file. */
+export const LONGEST_BODY_MS = 15 * 60_000;
+
+/**
+ * Ends requests whose body does not come. Node knows one limit for the whole of a request; a file on a slow line needs
+ * another than a message. Call when the request begins; gives a function that says it is answered.
+ */
+export function watchBody(ctx: Context, exchange: Exchange): () => void {
+  const { req, res } = ctx;
+  if (!hasBody(req) || req.complete) return () => {};
+  const { socket } = req;
+  let seen = socket.bytesRead;
+  let timer = setTimeout(() => look(BODY_MS), BODY_MS);
+
+  function look(elapsedMs: number): void {
+    if (req.complete || socket.destroyed) return;
+    const isGoingOn = socket.bytesRead - seen >= LEAST_BYTES_A_WINDOW || elapsedMs === BODY_MS;
+    if (!takesFiles(ctx, exchange) || !isGoingOn || elapsedMs >= LONGEST_BODY_MS) {
+      if (!res.headersSent)
+        socket.write('HTTP/1.1 408 Request Timeout\r\nConnection: close\r\nContent-Length: 0\r\n\r\n');
+      socket.destroySoon();
+      return;
+    }
+    seen = socket.bytesRead;
+    timer = setTimeout(() => look(elapsedMs + WINDOW_MS), WINDOW_MS);
+    timer.unref();
+  }
+
+  timer.unref();
+  // what is still on its way after the answer has the rest of its time
+  return () => void (req.complete && clearTimeout(timer));
+}
+
+function takesFiles({ req }: Context, { door }: Exchange): boolean {
+  if (!door) return false;
+  if (door.bodyKind === 'multipart' || door.bodyKind === 'bytes') return true;
+  return door.route.takesFiles === true && (req.headers['content-type'] ?? '').startsWith('multipart/');
+}
