@@ -39,7 +39,7 @@ const PROOFS: Readonly<Record<string, Proof>> = {
   'no-repeat-check': { story: churn, finds: ['duplicate'], isInDatabase: true },
   'no-row-lock': { story: churn, finds: ['duplicate', 'gap'], rounds: 4, isInDatabase: true },
   'number-for-refused': { story: refusals, finds: ['gap'], rounds: 1, isInDatabase: true },
-  'resume-from-equal': { story: churn, finds: ['duplicate'], rounds: 5 },
+  'resume-from-equal': { story: churn, finds: ['duplicate'], rounds: 12 },
   'cursor-by-id': { story: churn, finds: ['gap', 'stale', 'reorder'], rounds: 8, isInDatabase: true },
   deaf: { story: churn, finds: ['stale', 'gap'], rounds: 4 },
   'open-to-all': { story: access, finds: ['cross'] },
