@@ -37,7 +37,8 @@ export const CLOCKS = ['all', 'open'] as const;
 export type Clock = (typeof CLOCKS)[number];
 
 const BUCKETS_APART = 512;
-const FIRST_BUCKET_KEY = 1_000;
+/** From here on the keys are buckets. */
+export const FIRST_BUCKET_KEY = 1_000;
 
 /** Key of one bucket of a duration's values. */
 export function bucketKey(duration: Duration, clock: Clock, bucket: number): number {

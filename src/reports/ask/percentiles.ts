@@ -61,7 +61,7 @@ export async function readSpreads(
   scope: Scope,
   asked: readonly { readonly source: SpreadSource; readonly of: SpreadAsked }[],
 ): Promise<Spread[]> {
-  const looks: { readonly look: Look; readonly source: SpreadSource }[] = [];
+  const looks: Sought[] = [];
   const pending = asked.map(({ source, of }) => {
     const counts = BUCKET_BOUNDS.map((_, bucket) => source.sums.get(bucketKey(of.duration, of.clock, bucket)) ?? 0);
     const count = counts.reduce((sum, n) => sum + n, 0);
@@ -117,31 +117,51 @@ function boundsOf(bucket: number): [lower: number, upper: number] {
   return [BUCKET_BOUNDS[bucket] ?? 0, BUCKET_BOUNDS[bucket + 1] ?? 2_147_483_647];
 }
 
-/** In the order of the looks. */
-async function lookUp(
-  scope: Scope,
-  looks: readonly { readonly look: Look; readonly source: SpreadSource }[],
-): Promise<number[]> {
+/** In the order of the looks. Those that differ only in where they look are one statement's rows. */
+async function lookUp(scope: Scope, looks: readonly Sought[]): Promise<number[]> {
   if (looks.length === 0) return [];
-  const parts = looks.map(
-    ({ look, source }, at) => sql`select ${at}::int as at, (${lookInto(scope, look, source)})::float8 as value`,
-  );
+  const numbered = looks.map((one, at) => ({ ...one, at }));
+  const parts = [...Map.groupBy(numbered, groupOf).values()].map((group) => lookTogether(scope, group));
   const found = await rows(scope, sql<{ at: number; value: number | null }>`${sql.join(parts, sql` union all `)}`);
   const answers = new Array<number>(looks.length).fill(0);
   for (const { at, value } of found) answers[at] = value ?? 0;
   return answers;
 }
 
-function lookInto(scope: Scope, look: Look, { period, filter }: SpreadSource): RawBuilder<unknown> {
-  const { duration, clock } = look.of;
-  const source = SOURCES[duration];
-  const seconds = sql.ref(`f.${source[clock]}`);
-  const [lower, upper] = boundsOf(look.bucket);
+interface Sought {
+  readonly look: Look;
+  readonly source: SpreadSource;
+}
+
+/** Two agents are looked for alike; an agent, nobody and everybody are not. */
+function groupOf({ look, source: { period, filter } }: Sought): string {
+  const agent = filter.agent === null || filter.agent === 'none' ? filter.agent : 'one';
+  return JSON.stringify([look.kind, look.of.duration, look.of.clock, period, { ...filter, agent }]);
+}
+
+function lookTogether(scope: Scope, group: readonly (Sought & { readonly at: number })[]): RawBuilder<unknown> {
+  const [first] = group;
+  if (!first) throw new Error('a group of looks has a first one');
+  const { look, source: of } = first;
+  const source = SOURCES[look.of.duration];
+  const seconds = sql.ref(`f.${source[look.of.clock]}`);
+  const isOfAgent = of.filter.agent !== null && of.filter.agent !== 'none';
+  const agent = sql.ref(`f.${source.agent}`);
   const where = sql`
     from ${sql.table(source.table)} f
-    where f.tenant_id = ${scope.tenant.id} and ${seconds} >= ${lower}::int and ${seconds} < ${upper}::int
-      and ${sql.ref(`f.${source.day}`)} between ${period.from}::date and ${period.to}::date
-      ${narrowed(filter, 'f', source.agent)}`;
-  if (look.kind === 'count') return sql`select count(*) ${where} and ${seconds} <= ${look.atMost}::int`;
-  return sql`select ${seconds} ${where} order by ${seconds} offset ${look.rank}::int limit 1`;
+    where f.tenant_id = ${scope.tenant.id} and ${seconds} >= l.lower and ${seconds} < l.upper
+      and ${sql.ref(`f.${source.day}`)} between ${of.period.from}::date and ${of.period.to}::date
+      ${narrowed(isOfAgent ? { ...of.filter, agent: null } : of.filter, 'f', source.agent)}
+      ${isOfAgent ? sql`and ${agent} = l.agent` : sql``}`;
+  const inside =
+    look.kind === 'count'
+      ? sql`select count(*) ${where} and ${seconds} <= l.extra`
+      : sql`select ${seconds} ${where} order by ${seconds} offset l.extra limit 1`;
+  const bounds = group.map((one) => boundsOf(one.look.bucket));
+  return sql`
+    select l.at, (${inside})::float8 as value
+    from unnest(
+      ${group.map(({ at }) => at)}::int[], ${bounds.map(([lower]) => lower)}::int[], ${bounds.map(([, upper]) => upper)}::int[],
+      ${group.map((one) => (one.look.kind === 'count' ? one.look.atMost : one.look.rank))}::int[],
+      ${group.map((one) => (isOfAgent ? one.source.filter.agent : null))}::uuid[]) l (at, lower, upper, extra, agent)`;
 }
