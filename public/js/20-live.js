@@ -42,6 +42,11 @@ safego.behaviour('live', (live) => {
     lastSign = Date.now();
     unplug();
     live.dataset.mean = mean;
+    const mark = document.getElementById('mean');
+    if (mark) {
+      mark.hidden = mean === 'ws';
+      mark.ariaLabel = mark.title = live.dataset[mean === 'sse' ? 'wordSse' : 'wordPoll'] ?? '';
+    }
     const settings = `pauseOnBackground:${live.dataset.pauses === 'true'} reconnectMaxDelay:15000`;
     wire.setAttribute('hx-config', settings.replace(/(\w+):/g, `${mean}.$1:`));
     if (mean === 'ws') wire.setAttribute('hx-ws:connect', socketAddress());

@@ -158,7 +158,7 @@
       if (answer && status < 300) await arrived(entry, answer);
       else if (status === 401) return signedOut();
       else if (status === 429 || status === 503) {
-        await tried(entry);
+        await tried(entry, answer.text);
         // the others wait too: the lock is kept
         await pause(Number(answer.headers.get('Retry-After')) * 1_000 || 2_000);
       } else if (!answer || (status >= 500 && entry.tries < 5)) {
@@ -205,18 +205,24 @@
     if (place && new URL(entry.url, location.href).pathname === location.pathname) location.assign(place);
   }
 
+  const noticeIn = (text) => new DOMParser().parseFromString(text, 'text/html').querySelector('[data-code]');
+
   async function hold(entry, text) {
-    const notice = new DOMParser().parseFromString(text, 'text/html').querySelector('[data-code]');
+    const notice = noticeIn(text);
     const code = notice?.dataset.code ?? 'refused';
     const reason = notice?.textContent.trim() ?? '';
     for (const one of shut.includes(code) ? await all() : [entry]) {
       if (one.conversation === entry.conversation && !one.code) await put({ ...one, code, reason });
     }
+    if (shut.includes(code)) safego.reload(document.getElementById('conversation-state'));
     changed();
   }
 
-  async function tried(entry) {
-    await put({ ...entry, tries: entry.tries + 1 });
+  /** A server that says why it has no time is quoted. */
+  async function tried(entry, text = '') {
+    const notice = noticeIn(text);
+    const said = notice?.dataset.code === 'no_room' ? notice.textContent.trim() : '';
+    await put({ ...entry, said, tries: entry.tries + 1 });
     changed();
   }
 

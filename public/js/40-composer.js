@@ -32,7 +32,7 @@ safego.behaviour('composer', (form) => {
     const isHeld = Boolean(entry.code);
     const isOut = safego.outbox.isSignedOut();
     const state = isHeld ? 'held' : entry.tries || isOut || navigator.onLine === false ? 'waiting' : '';
-    const words = isHeld ? entry.reason : isOut ? form.dataset.wordOut : form.dataset.wordWaiting;
+    const words = isHeld ? entry.reason : isOut ? form.dataset.wordOut : entry.said || form.dataset.wordWaiting;
     const said = item.querySelector('.again');
     if (item.dataset.state === state && said?.firstChild.textContent === words) return;
     item.dataset.state = state;

@@ -7,7 +7,7 @@
   const zone = Intl.DateTimeFormat().resolvedOptions().timeZone;
   if (zone) {
     // biome-ignore lint/suspicious/noDocumentCookie: the Cookie Store API is not everywhere
-    document.cookie = `tz=${encodeURIComponent(zone)}; path=/; max-age=31536000; samesite=lax`;
+    document.cookie = `tz=${encodeURIComponent(zone)}; path=/; max-age=31536000; samesite=${document.body?.dataset.frame ? 'none; secure; partitioned' : 'lax'}`;
   }
   const clock = new Intl.DateTimeFormat(page.lang, {
     hour: '2-digit',

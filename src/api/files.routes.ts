@@ -193,7 +193,11 @@ async function bytes(
     body: null,
     takeOver(response) {
       // a store that fails now can only break the answer off
-      if (stream) pipeline(stream, response).catch(() => response.destroy());
+      if (!stream) return;
+      // whoever has left meanwhile cannot be piped to: then nobody else closes the file, and Node ends the process for it
+      pipeline(stream, response)
+        .catch(() => response.destroy())
+        .finally(() => stream.destroy());
     },
   };
 }

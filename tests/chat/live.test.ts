@@ -72,13 +72,16 @@ describe('the live connection', () => {
       } as never;
     });
     const path = await startConversation(page, stage.app.base, 'Hello');
+    expect(await page.locator('#mean').isVisible()).toBe(false);
     await expect.poll(() => mean(page), { timeout: 10_000 }).toBe('sse');
+    await page.getByRole('img', { name: 'New messages come by an event stream' }).waitFor();
     await answer(path, 'by stream');
     await expect.poll(async () => (await shown(page)).at(-1)).toBe('by stream');
 
     streams = false;
     await page.reload();
     await expect.poll(() => mean(page), { timeout: 25_000 }).toBe('poll');
+    await page.getByRole('img', { name: 'The page asks for new messages every 10 seconds' }).waitFor();
     await answer(path, 'by asking');
     await expect.poll(async () => (await shown(page)).at(-1), { timeout: 15_000 }).toBe('by asking');
     await context.close();

@@ -142,6 +142,51 @@ describe('whatever the window', () => {
     }
   });
 
+  it('read from right to left, everything stands on the other side, and nothing runs out at 320 px or at twice the size', async () => {
+    const { page, context } = await stage.open('rahim', { viewport: { width: 320, height: 568 } });
+    const sideOf = async (selector: string) => {
+      const box = await page.locator(selector).first().boundingBox();
+      return box && box.x + box.width / 2 < 160 ? 'left' : 'right';
+    };
+    const pages = ['/driver', '/driver/support', `/driver/support/conversations/${conversation}`];
+    for (const path of pages) {
+      await page.goto(stage.app.base + path);
+      await page.waitForFunction(() => 'safego' in globalThis);
+      const isChat = path.includes('conversations');
+      if (isChat) {
+        const own = '#messages > [data-side="user"] .bubble';
+        expect([await sideOf(own), await sideOf('.top-back'), await sideOf('#composer button.primary')]).toEqual([
+          'right',
+          'left',
+          'right',
+        ]);
+      }
+      // as a language that is written so would say it: every page takes its direction from its texts
+      await page.evaluate(() => document.documentElement.setAttribute('dir', 'rtl'));
+      for (const size of ['100%', '200%']) {
+        await page.evaluate((to) => document.documentElement.style.setProperty('font-size', to), size);
+        const sideways = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
+        expect([path, size, sideways]).toEqual([path, size, 0]);
+        if (PICTURES)
+          await page.screenshot({ path: `${PICTURES}/rtl-${path.split('/').slice(1, 4).join('-')}-${size}.png` });
+      }
+      await page.evaluate(() => document.documentElement.style.removeProperty('font-size'));
+      if (!isChat) continue;
+      expect([
+        await sideOf('#messages > [data-side="user"] .bubble'),
+        await sideOf('.top-back'),
+        await sideOf('#composer button.primary'),
+      ]).toEqual(['left', 'right', 'left']);
+      // what people wrote goes its own way on either page
+      const ways = await page
+        .locator('#messages .body')
+        .evaluateAll((bodies) => bodies.map((body) => getComputedStyle(body).unicodeBidi));
+      expect(new Set(ways)).toEqual(new Set(['plaintext']));
+      expect(await page.getAttribute('#composer textarea', 'dir')).toBe('auto');
+    }
+    await context.close();
+  });
+
   it('inputs have 16 px or more, so that no phone zooms into them', async () => {
     const { page, context } = await stage.open('ayesha');
     await page.goto(`${stage.app.base}/customer/support`);

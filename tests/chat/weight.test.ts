@@ -1,21 +1,13 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type CountingProxy, openCountingProxy } from './counting-proxy.ts';
-import { type Stage, say, setStage, shown, startConversation } from './windows.ts';
+import { type Stage, say, setStage, shown, smallestScript, startConversation } from './windows.ts';
 
 let stage: Stage;
 let wire: CountingProxy;
 beforeAll(async () => {
   stage = await setStage();
   wire = await openCountingProxy(stage.app.base);
-  // the smallest form of the script is made beside the first seconds of serving
-  const html = await (await fetch(stage.app.base)).text();
-  const script = /src="(\/assets\/app[^"]+)"/.exec(html)?.[1] ?? '';
-  const size = async () => {
-    const answer = await fetch(stage.app.base + script, { method: 'HEAD', headers: { 'accept-encoding': 'br' } });
-    return Number(answer.headers.get('content-length'));
-  };
-  const first = await size();
-  for (let n = 0; n < 40 && (await size()) === first; n++) await new Promise((done) => setTimeout(done, 100));
+  await smallestScript(stage.app.base);
 });
 afterAll(async () => {
   wire.close();

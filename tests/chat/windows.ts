@@ -104,3 +104,15 @@ export async function shown(page: Page): Promise<string[]> {
       items.map((item) => item.querySelector('.body')?.textContent ?? `[${item.textContent?.trim()}]`),
     );
 }
+
+/** Once the script is there in its smallest form, which is made beside the first seconds of serving. */
+export async function smallestScript(base: string): Promise<void> {
+  const html = await (await fetch(base)).text();
+  const script = /src="(\/assets\/app[^"]+)"/.exec(html)?.[1] ?? '';
+  const size = async () => {
+    const answer = await fetch(base + script, { method: 'HEAD', headers: { 'accept-encoding': 'br' } });
+    return Number(answer.headers.get('content-length'));
+  };
+  const first = await size();
+  for (let n = 0; n < 40 && (await size()) === first; n++) await new Promise((done) => setTimeout(done, 100));
+}

@@ -50,6 +50,8 @@ export class MethodNotAllowed extends AppError {
 export function expectedError(error: unknown): AppError | null {
   if (error instanceof AppError) return error;
   if (holdsUnstorableText(error)) return new AppError(422, 'invalid', 'Some fields are not valid.');
+  if (hasCause(error, (one) => codeOf(one) === DISK_FULL))
+    return new AppError(503, 'no_room', 'The server has no room.');
   if (isDatabaseAway(error)) return new AppError(503, 'unavailable', 'This cannot be served right now.');
   // what koa and its parts throw; koa's own class knows those of other versions too
   if (error instanceof Koa.HttpError && error.status < 500) {
@@ -108,6 +110,8 @@ function errorHeaders(error: AppError | null, status: number, face: RouteFace): 
   return headers;
 }
 
+/** PostgreSQL could not write: its disk is full. What was sent is not stored, and may be sent again. */
+const DISK_FULL = '53100';
 const AWAY_CODES =
   /^(ECONNREFUSED|ECONNRESET|ENOTFOUND|ETIMEDOUT|EPIPE|08\w{3}|53\w{3}|57P0\d|57014|40001|40P01|55P03|25P0[34])$/;
 

@@ -18,15 +18,19 @@ const BROTLI = {
 export async function sendReply(ctx: Context, reply: Reply, head: string[]): Promise<void> {
   const { res, req } = ctx;
   ctx.respond = false;
-  if (res.headersSent || res.destroyed) return;
+  if (res.headersSent || res.destroyed) {
+    if (isReadable(reply.body)) release(reply.body);
+    return;
+  }
   for (const name in reply.headers) addHeader(head, name, reply.headers[name]);
   const { body } = reply;
   if (isReadable(body)) {
     head.push('Content-Type', reply.type ?? 'application/octet-stream');
     res.writeHead(reply.status, head);
-    if (req.method === 'HEAD') body.unpipe?.();
-    else pipeline(body, res, () => {});
-    if (req.method === 'HEAD') res.end();
+    if (req.method === 'HEAD') {
+      release(body);
+      res.end();
+    } else pipeline(body, res, () => release(body));
     return;
   }
   if (reply.takeOver) {
@@ -57,6 +61,11 @@ export async function sendReply(ctx: Context, reply: Reply, head: string[]): Pro
 
 function isReadable(body: Reply['body']): body is NodeJS.ReadableStream {
   return typeof body === 'object' && body !== null && 'pipe' in body && typeof body.pipe === 'function';
+}
+
+/** A file that is not read to its end stays open otherwise, and an open file that is forgotten ends the process. */
+function release(body: NodeJS.ReadableStream): void {
+  if ('destroy' in body && typeof body.destroy === 'function') body.destroy();
 }
 
 function isCompressible(type: string): boolean {

@@ -25,10 +25,13 @@ function linkified(body: string): string | null {
   let from = 0;
   for (const match of body.matchAll(LINK)) {
     const address = withoutTrailingMarks(match[0]);
-    if (!isWebAddress(address)) continue;
+    const host = webHost(address);
+    if (host === null) continue;
     html += escapeHtml(body.slice(from, match.index));
     const safe = escapeHtml(address);
-    html += `<a href="${safe}" target="_blank" rel="noopener noreferrer nofollow ugc">${safe}</a>`;
+    // letters of other alphabets can look like those of a bank: shown beside is what the address really says (T-RN4)
+    const real = host.startsWith('xn--') || host.includes('.xn--') ? ` title="${escapeHtml(host)}"` : '';
+    html += `<a href="${safe}" target="_blank" rel="noopener noreferrer nofollow ugc"${real}>${safe}</a>`;
     from = match.index + address.length;
   }
   return from === 0 ? null : html + escapeHtml(body.slice(from));
@@ -46,9 +49,11 @@ function withoutTrailingMarks(found: string): string {
   return found.slice(0, end);
 }
 
-function isWebAddress(address: string): boolean {
+/** Null for what is no address of the web. */
+function webHost(address: string): string | null {
   const url = URL.parse(address);
-  return url !== null && (url.protocol === 'http:' || url.protocol === 'https:') && url.hostname !== '';
+  const isWeb = url !== null && (url.protocol === 'http:' || url.protocol === 'https:');
+  return isWeb && url.hostname !== '' ? url.hostname : null;
 }
 
 function lineBreaks(html: string): string {
@@ -64,7 +69,7 @@ function kept(html: string): SafeHtml {
 function cleaned(html: string): SafeHtml {
   return sanitizeHtml(html, {
     allowedTags: ['a', 'br'],
-    allowedAttributes: { a: ['href', 'target', 'rel'] },
+    allowedAttributes: { a: ['href', 'target', 'rel', 'title'] },
     allowedSchemes: ['http', 'https'],
     allowProtocolRelative: false,
     disallowedTagsMode: 'escape',
