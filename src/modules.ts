@@ -50,7 +50,7 @@ import {
   reachTasks,
   watchAnswers,
 } from './reach/index.ts';
-import { foldJobs, reportTasks } from './reports/index.ts';
+import { foldJobs, reportTasks, weeklyReportEffect, weeklyReportJobs } from './reports/index.ts';
 import { auditJobs, openTenancy, recordRefusal, tenancyTasks } from './tenancy/index.ts';
 
 /** What the wings are made from. */
@@ -174,6 +174,7 @@ export async function openModules(deps: ModuleDeps): Promise<Modules> {
         desk,
         publicUrl: config.publicUrl,
         press: createPdfPress(),
+        sendsMail: config.smtpUrl !== undefined,
       }),
       ...chatRoutes({
         views,
@@ -263,10 +264,11 @@ async function openReach({ config, database, log }: ModuleDeps, parts: PushReach
   const mailReach: MailReach | null = mailing && { ...parts, ...mailing };
   const mailEffect = mailReach && answerMailEffect(mailReach);
   const pushEffect = answerPushEffect(parts);
+  const reportEffect = mailReach && weeklyReportEffect(mailReach);
   const queue = await openDurableQueue({
     database,
     log,
-    effects: [pushEffect, ...(mailEffect ? [mailEffect] : [])],
+    effects: [pushEffect, ...(mailEffect ? [mailEffect] : []), ...(reportEffect ? [reportEffect] : [])],
   });
   const lookout = watchAnswers({ database, queue, effect: pushEffect, log });
   return {
@@ -274,6 +276,7 @@ async function openReach({ config, database, log }: ModuleDeps, parts: PushReach
     jobs: [
       ...answerPushJobs(queue, pushEffect),
       ...(mailReach && mailEffect ? answerMailJobs(mailReach, queue, mailEffect) : []),
+      ...(mailReach && reportEffect ? weeklyReportJobs(mailReach, queue, reportEffect) : []),
     ],
     async close() {
       await lookout.close();

@@ -19,6 +19,8 @@ export interface DashboardDeps {
   /** The origin that browsers see; the one that a request came to when absent. */
   readonly publicUrl?: URL | undefined;
   readonly press: PdfPress;
+  /** Whether there is a server that takes mails. */
+  readonly sendsMail: boolean;
 }
 
 /** The agent's language; times of the desk are in the tenant's zone, so that two agents speak of the same hour. */

@@ -19,6 +19,8 @@ import { noteRoutes } from './notes.routes.ts';
 import { privacyRoutes } from './privacy.routes.ts';
 import { profileRoutes } from './profile.routes.ts';
 import { conversationReportRoutes } from './reports/conversation-report.routes.ts';
+import { liveReportRoutes } from './reports/live-report.routes.ts';
+import { reportViewRoutes } from './reports/report-views.routes.ts';
 import { reportRoutes } from './reports/reports.routes.ts';
 import { rolesRoutes } from './roles.routes.ts';
 import { savedReplyRoutes } from './saved-replies.routes.ts';
@@ -40,5 +42,7 @@ export function dashboardRoutes(deps: DashboardDeps): Route<Person>[] {
     ...rolesRoutes(deps),
     ...privacyRoutes(deps),
     ...conversationReportRoutes(deps),
+    ...liveReportRoutes(deps),
+    ...reportViewRoutes(deps),
   ];
 }

@@ -28,6 +28,7 @@ export {
   setAdminStatus,
 } from './roles/manage-admins.ts';
 export { changeRole, createRole, listRoles, type RoleOverview, removeRole } from './roles/manage-roles.ts';
+export { readCapabilities } from './roles/read-capabilities.ts';
 export { Role, RoleAssignment } from './roles/role.entity.ts';
 export { mayGrant, wouldLoseLastOwner } from './roles/role.policy.ts';
 export { assignRoles, setRoles } from './roles/set-roles.ts';

@@ -32,6 +32,7 @@ export {
   readConversationReport,
   type Wait,
 } from './conversation/conversation-report.ts';
+export { type AgentNow, type DeskNow, readDeskNow, type WaitNow } from './live/desk-now.ts';
 export type { Counter, Duration } from './measures.ts';
 export { foldJobs } from './model/fold.job.ts';
 export { foldTenant } from './model/fold-tenant.ts';
@@ -44,3 +45,19 @@ export {
   type SpreadPair,
   targetOf,
 } from './overview.ts';
+export {
+  deleteReportView,
+  KEPT_REPORTS,
+  type KeptReport,
+  listReportViews,
+  MAX_VIEW_NAME,
+  type NewReportView,
+  type ReportView,
+  saveReportView,
+} from './saved/report-views.ts';
+export {
+  oweWeeklyReports,
+  type WeeklyReportDeps,
+  weeklyReportEffect,
+  weeklyReportJobs,
+} from './saved/weekly-report.ts';

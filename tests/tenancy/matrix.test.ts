@@ -13,6 +13,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import WebSocket from 'ws';
 import { createSavedReply } from '../../src/desk/index.ts';
 import { newId } from '../../src/platform/text/index.ts';
+import { saveReportView } from '../../src/reports/index.ts';
 import { adminUrl } from '../support/database.ts';
 import type { Handle, TestSession, TestTenant } from '../support/people.ts';
 import { type RunningApp, startApp } from '../support/running-app.ts';
@@ -99,6 +100,20 @@ async function fill(tenant: TestTenant, word: string): Promise<Record<Thing, str
   const savedReply = await tenant.asPerson('owner', (scope) =>
     createSavedReply(scope, { shortcut: 'canary', title: word, body: word }),
   );
+  const reportView = await tenant.asPerson('owner', (scope) =>
+    saveReportView(
+      scope,
+      {
+        name: word,
+        report: 'overview',
+        query: '',
+        filter: { userType: null, topic: null, country: null, agent: null },
+        isShared: true,
+        isWeekly: false,
+      },
+      'UTC',
+    ),
+  );
   const { rahim: driver, ayesha, 'kacchi-house': restaurant, agent: assigned } = tenant.people;
   return {
     conversation,
@@ -109,6 +124,7 @@ async function fill(tenant: TestTenant, word: string): Promise<Record<Thing, str
     restaurant: restaurant.id,
     admin: assigned.id,
     savedReply: savedReply.id,
+    reportView,
   };
 }
 

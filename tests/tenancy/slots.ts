@@ -11,7 +11,8 @@ export type Thing =
   | 'customer'
   | 'restaurant'
   | 'admin'
-  | 'savedReply';
+  | 'savedReply'
+  | 'reportView';
 
 /** A place in a route where somebody could put an id that is not theirs. */
 export interface Slot {
@@ -47,6 +48,7 @@ const BY_SEGMENT: Record<string, Thing> = {
   people: 'admin',
   persons: 'driver',
   'saved-replies': 'savedReply',
+  views: 'reportView',
 };
 
 /** What an id names, by its own name in query and body. */

@@ -17,7 +17,6 @@ import {
 } from '../../reports/index.ts';
 import { recordAudit } from '../../tenancy/index.ts';
 import { type DashboardDeps, deskReader, deskShell } from '../dashboard-deps.ts';
-import { DESK } from '../desk-address.ts';
 import { agentsCsv, behindHead, behindLines, csvName, overviewCsv } from './reports.csv.ts';
 import {
   BehindQuery,
@@ -143,7 +142,7 @@ async function showBehind(deps: DashboardDeps, scope: Scope<Person>, input: Inpu
     scope,
     found.rows.flatMap(({ agentId }) => agentId ?? []),
   );
-  const chat = scope.actor.can('SUPPORT_CHAT') ? DESK : null;
+  const mayRead = scope.actor.can('VIEW_SUPPORT_CHAT_LIST');
   const kept = keptOf(given);
   const report = {
     of: given.of,
@@ -151,7 +150,7 @@ async function showBehind(deps: DashboardDeps, scope: Scope<Person>, input: Inpu
     total: found.total,
     isOfMessages: given.of === 'messagesIn' || given.of === 'messagesOut',
     narrower: kept.filter(({ name }) => name !== 'of'),
-    rows: found.rows.map((row) => behindRow(show, names, chat, row)),
+    rows: found.rows.map((row) => behindRow(show, names, mayRead, row)),
     olderHref: found.next && reportHref(CONVERSATIONS, given, { ...entriesOf(kept), before: found.next }),
     newestHref: given.before ? reportHref(CONVERSATIONS, given, entriesOf(kept)) : null,
     exportHref: reportHref(`${CONVERSATIONS}/export`, given, entriesOf(kept)),
@@ -188,8 +187,24 @@ async function surroundings(
       word: 'reports.conversations',
       isCurrent: asked.action === CONVERSATIONS,
     },
+    { href: `${REPORTS}/live`, word: 'reportLive.tab', isCurrent: false },
+    { href: `${REPORTS}/views`, word: 'reportViews.tab', isCurrent: false },
   ];
-  return { ...deskShell(deps, scope, show, REPORTS), form, tabs, timeZone: tenant.timeZone, company: tenant.name };
+  const [, query = ''] = reportHref(
+    '',
+    asked.given,
+    Object.fromEntries((asked.kept ?? []).map((one) => [one.name, one.value])),
+  ).split('?');
+  const report = asked.action === REPORTS ? 'overview' : asked.action.slice(REPORTS.length + 1);
+  const keepHref = `${REPORTS}/views?${new URLSearchParams({ report, query })}#keep`;
+  return {
+    ...deskShell(deps, scope, show, REPORTS),
+    form,
+    tabs,
+    keepHref,
+    timeZone: tenant.timeZone,
+    company: tenant.name,
+  };
 }
 
 /** What of the address says which number it is. */

@@ -435,11 +435,11 @@ export interface BehindRowView extends BehindRow {
   readonly href: string | null;
 }
 
-/** One row; `chat` is where conversations are opened, null for whoever may not. */
+/** One row; it leads to the conversation's own report, for whoever may read conversations. */
 export function behindRow(
   show: Show,
   names: ReadonlyMap<string, KnownName>,
-  chat: string | null,
+  mayRead: boolean,
   row: BehindRow,
 ): BehindRowView {
   return {
@@ -453,6 +453,6 @@ export function behindRow(
     day: row.at?.length === 10 ? dayInWords(show, row.at, 'short') : null,
     took: maybeSpan(row.secs),
     tookOpen: maybeSpan(row.openSecs),
-    href: chat && `${chat}/${row.conversationId}`,
+    href: mayRead ? `/admin/support-reports/conversations/${row.conversationId}` : null,
   };
 }

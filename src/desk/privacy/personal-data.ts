@@ -67,6 +67,7 @@ export const NOT_PERSONAL: Readonly<Record<string, string>> = {
   attachment_chunks: 'paths of pieces; gone with their upload, after a day at most',
   answer_mail_sweeps: 'a time for each company',
   job_runs: 'counts',
+  report_views: 'admins',
   report_cells: 'counts by user type, topic, country and agent; made again without who is gone',
   report_dirty_days: 'days',
   report_states: 'a time for each company',

@@ -31,8 +31,8 @@ export function daysOf({ from, to }: Period): number {
   return Math.round((dayTime(to) - dayTime(from)) / DAY_MS) + 1;
 }
 
-/** The day so many days later. */
-function plusDays(day: string, days: number): string {
+/** A day so many days later; earlier with a negative number. */
+export function plusDays(day: string, days: number): string {
   return new Date(dayTime(day) + days * DAY_MS).toISOString().slice(0, 10);
 }
 
