@@ -61,6 +61,7 @@ const BY_NAME: Record<string, Thing> = {
   replyToId: 'message',
   adminId: 'admin',
   assignedAdminId: 'admin',
+  agent: 'admin',
 };
 
 /** Path parameters that are no ids, and a value that exists in every tenant. */
