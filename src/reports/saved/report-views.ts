@@ -10,6 +10,7 @@ import type { ReportFilter } from '../ask/filter.ts';
 export const KEPT_REPORTS = ['overview', 'agents', 'conversations'] as const;
 export type KeptReport = (typeof KEPT_REPORTS)[number];
 
+/** Characters of a view's name. */
 export const MAX_VIEW_NAME = 80;
 /** Views of one person. */
 const MAX_VIEWS = 50;

@@ -150,7 +150,7 @@ interface WeeklyLine {
   readonly before: string;
 }
 
-/** What `/reports/weekly-mail` is made from. */
+/** What `/reach/weekly-report` is made from. */
 export interface WeeklyReportView {
   readonly tenant: string;
   readonly name: string;
@@ -195,7 +195,7 @@ function composeWeeklyReport(
       `${t('reports.weekly.open')}:\n${inWords.link}`,
       t('reports.weekly.why'),
     ].join('\n\n'),
-    html: show.page('/reports/weekly-mail', inWords),
+    html: show.page('/reach/weekly-report', inWords),
     language,
   };
 }
