@@ -1,4 +1,4 @@
-import type { IncomingHttpHeaders, IncomingMessage } from 'node:http';
+import type { IncomingHttpHeaders } from 'node:http';
 import { pipeline } from 'node:stream/promises';
 import { z } from 'zod';
 import { anyone, isPerson, type Person, signedIn } from '../identity/index.ts';
@@ -18,7 +18,7 @@ import {
 } from '../messaging/index.ts';
 import type { Scope } from '../platform/database/index.ts';
 import { AppError, BadRequest, NotFound, NotSignedIn } from '../platform/errors/index.ts';
-import { fragment, noContent, type Reply, type Route, route } from '../platform/http/index.ts';
+import { fragment, noContent, type Reply, type Route, type RouteInput, route } from '../platform/http/index.ts';
 import type { Show, Views } from '../platform/views/index.ts';
 import { AttachmentPath } from './attachment.schema.ts';
 import { Uuid } from './fields.schema.ts';
@@ -137,7 +137,7 @@ export function fileRoutes({ messaging, views, filesUrl }: FileDeps): Route[] {
         const person = isPerson(actor) ? actor : null;
         if (!person && !filesUrl) throw new NotSignedIn();
         const opened = await openAttachment(messaging.database, ticket, person);
-        return bytes(messaging, opened, ticket.form, ctx.req, filesUrl);
+        return bytes(messaging, opened, ticket.form, ctx, filesUrl);
       },
     }),
     // each keeps its own input types; together they are doors
@@ -169,7 +169,7 @@ async function bytes(
   { files: { storage } }: Messaging,
   { path, size, mediaType, attachment }: OpenedAttachment,
   form: (typeof FILE_FORMS)[number],
-  { headers, method }: IncomingMessage,
+  { req: { headers, method }, res }: RouteInput<unknown, unknown, unknown>['ctx'],
   filesUrl: URL | undefined,
 ): Promise<Reply> {
   // there is nothing that a condition could name: no validator is ever sent
@@ -177,6 +177,9 @@ async function bytes(
   const length = range ? range.to - range.from + 1 : size;
   // before the head is out, so that a store that is away is told in words
   const stream = method === 'HEAD' ? null : await storage.open(path, range ?? undefined);
+  // who asked may be gone by now: then nobody takes it over, and nobody would close it
+  if (res.destroyed) stream?.destroy();
+  else res.once('close', () => stream?.destroy());
   return {
     status: range ? 206 : 200,
     type: mediaType === 'text/plain' ? 'text/plain; charset=utf-8' : mediaType,
