@@ -16,7 +16,16 @@ function flat(texts: Texts, prefix: string): [string, string][] {
 }
 
 /** The same in both languages on purpose. */
-const SAME = new Set(['shared.direction', 'demo.user', 'shared.inBengali', 'shared.inEnglish']);
+const SAME = new Set([
+  'shared.direction',
+  'demo.user',
+  'shared.inBengali',
+  'shared.inEnglish',
+  // signs and numbers
+  'reports.none',
+  'reports.percent',
+  'reports.shareCount',
+]);
 
 const placeholders = (text: string) => [...text.matchAll(/\{\{\s*(\w+)\s*\}\}/g)].map(([, name]) => name).sort();
 
