@@ -1,6 +1,6 @@
 import { Readable } from 'node:stream';
 import { z } from 'zod';
-import { countExpired, erasePerson, exportPerson, findSubjects, readSubject } from '../desk/index.ts';
+import { countExpired, erasePerson, exportPerson, findSubjects, readSubject, setLegalHold } from '../desk/index.ts';
 import { admins, type Person } from '../identity/index.ts';
 import type { Scope } from '../platform/database/index.ts';
 import { page, type Reply, type Route, type RouteInput, route, seeOther } from '../platform/http/index.ts';
@@ -16,6 +16,7 @@ const SearchQuery = z.object({
     .default(''),
   erased: z.string().max(1).default(''),
 });
+const HoldForm = z.strictObject({ hold: z.enum(['yes', 'no']) });
 const EraseForm = z.strictObject({ confirm: z.string().max(300).default('') });
 type Path = z.output<typeof PersonPath>;
 
@@ -76,6 +77,20 @@ export function privacyRoutes(deps: DashboardDeps): Route<Person>[] {
         };
       },
     }),
+    route<Person, Path, unknown, z.output<typeof HoldForm>>({
+      name: 'dashboard.privacy.hold',
+      method: 'POST',
+      path: `${PRIVACY}/persons/:id/hold`,
+      policy,
+      face: 'page',
+      bodyKind: 'form',
+      params: PersonPath,
+      body: HoldForm,
+      async handle(scope, { params, body }) {
+        await setLegalHold(scope, params.id, body.hold === 'yes');
+        return seeOther(`${PRIVACY}/persons/${params.id}`);
+      },
+    }),
     route<Person, Path, unknown, z.output<typeof EraseForm>>({
       name: 'dashboard.privacy.erase',
       method: 'POST',
@@ -86,7 +101,8 @@ export function privacyRoutes(deps: DashboardDeps): Route<Person>[] {
       params: PersonPath,
       body: EraseForm,
       async handle(scope, input) {
-        const { hostId } = await readSubject(scope, input.params.id);
+        const { hostId, isHeld } = await readSubject(scope, input.params.id);
+        if (isHeld) return personPage(deps, scope, input, null, 409);
         if (input.body.confirm.trim() !== hostId) return personPage(deps, scope, input, input.body.confirm, 422);
         await erasePerson(scope, deps.messaging.files.storage, input.params.id);
         return seeOther(`${PRIVACY}?erased=1`);

@@ -46,6 +46,7 @@ export type { Erased } from './privacy/erase-conversations.ts';
 export { erasePerson } from './privacy/erase-person.ts';
 export { exportPerson } from './privacy/export-person.ts';
 export { findSubjects, readSubject } from './privacy/find-persons.ts';
+export { setLegalHold } from './privacy/legal-hold.ts';
 export { privacyTasks } from './privacy/privacy.tasks.ts';
 export { countExpired, retentionJob } from './privacy/retention.ts';
 export { queueFor } from './queue/queue-position.ts';

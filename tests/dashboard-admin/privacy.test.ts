@@ -317,19 +317,44 @@ describe('retention', () => {
       [own.tenant.id],
     );
     await tenancy.refresh();
-    const counted = await own.asPerson('system', (scope) => countExpired(scope, 30, now));
     const browser = await plainBrowser(app, own, 'owner');
+    // what a person on legal hold said stays, however old: the control is that it would have been counted
+    const count = () => own.asPerson('system', (scope) => countExpired(scope, 30, now));
+    expect(await count()).toBe(230);
+    const { rows: oldest } = await admin.query<{ id: string }>(
+      `select id from users where tenant_id = $1 and issuer = 'load' and sub = 'r260'`,
+      [own.tenant.id],
+    );
+    const held = `${PRIVACY}/persons/${oldest[0]?.id}`;
+    expect((await browser.post(`${held}/hold`, { hold: 'yes' })).status).toBe(303);
+    const counted = await count();
     await expect
       .poll(async () => (await browser.get(PRIVACY)).html)
       .toContain(`The next night deletes ${counted} conversations.`);
     expect(await run()).toMatchObject({ conversations: counted, messages: counted });
-    expect(counted).toBe(230);
-    expect(await left()).toEqual({ conversations: 31, messages: 31 });
+    expect(counted).toBe(229);
+    expect(await left()).toEqual({ conversations: 32, messages: 32 });
     expect(await run()).toMatchObject({ conversations: 0 });
     const { rows } = await admin.query<{ sum: number }>(
       `select sum((metadata->>'conversations')::int)::int as sum from audit_log where tenant_id = $1 and action = 'SUPPORT_CONVERSATIONS_DELETED'`,
       [own.tenant.id],
     );
     expect(rows[0]?.sum).toBe(counted);
+
+    // nor are they erased; when the hold has ended, all of it goes
+    const refused = await browser.post(`${held}/erase`, { confirm: 'r260' });
+    expect(refused.status).toBe(409);
+    expect(refused.html).toContain('This person is on legal hold.');
+    expect(await left()).toEqual({ conversations: 32, messages: 32 });
+    const agent = await plainBrowser(app, own, 'agent');
+    expect((await agent.post(`${held}/hold`, { hold: 'no' })).status).toBe(403);
+    await browser.post(`${held}/hold`, { hold: 'no' });
+    expect(await run()).toMatchObject({ conversations: 1 });
+    const { rows: holds } = await admin.query<{ held: boolean }>(
+      `select (metadata->>'held')::boolean as held from audit_log
+       where tenant_id = $1 and action = 'SUPPORT_LEGAL_HOLD_CHANGED' order by id`,
+      [own.tenant.id],
+    );
+    expect(holds.map((one) => one.held)).toEqual([true, false]);
   });
 });

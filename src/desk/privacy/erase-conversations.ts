@@ -1,5 +1,6 @@
 import type { Scope } from '../../platform/database/index.ts';
 import type { Storage } from '../../platform/storage/index.ts';
+import { NOT_HELD } from './legal-hold.ts';
 
 /** What went. */
 export interface Erased {
@@ -23,9 +24,9 @@ export async function eraseConversations(
   closedBefore: Date | null = null,
 ): Promise<ErasedRows> {
   const tenantId = scope.tenant.id;
-  const condition = closedBefore ? `and status = 'closed' and closed_at < ?::timestamptz` : '';
+  const condition = closedBefore ? `and c.status = 'closed' and c.closed_at < ?::timestamptz and ${NOT_HELD}` : '';
   const locked = await scope.em.execute<{ id: string }[]>(
-    `select id from conversations where tenant_id = ? and id = any (?::uuid[]) ${condition} order by id for update`,
+    `select c.id from conversations c where c.tenant_id = ? and c.id = any (?::uuid[]) ${condition} order by c.id for update`,
     [tenantId, uuids(ids), ...(closedBefore ? [closedBefore.toISOString()] : [])],
   );
   const going = uuids(locked.map(({ id }) => id));

@@ -4,16 +4,18 @@ import { Forbidden } from '../../platform/errors/index.ts';
 import type { Storage } from '../../platform/storage/index.ts';
 import { recordAudit } from '../../tenancy/index.ts';
 import { type Erased, type ErasedRows, eraseConversations, plus, removeBytes } from './erase-conversations.ts';
+import { refuseHeld } from './legal-hold.ts';
 
 /**
  * Erases one of the host's users: their conversations with all that was said, noted, sent and rated in them, their
  * sessions, and everything that says who they were. What stays is their id in the audit log, which leads to a stub.
  * What colleagues typed about them elsewhere is text of others and stays.
- * @throws Forbidden without MANAGE_PRIVACY; NotFound for nobody, and for admins.
+ * @throws Forbidden without MANAGE_PRIVACY; NotFound for nobody, and for admins; Conflict `legal_hold`.
  */
 export async function erasePerson(scope: Scope, storage: Pick<Storage, 'remove'>, userId: string): Promise<Erased> {
   if (!scope.actor.can('MANAGE_PRIVACY')) throw new Forbidden();
   const gone = await transact(scope, async (inside) => {
+    await refuseHeld(inside, userId);
     await forgetUser(inside, userId);
     const rows = await eraseTheirs(inside, userId);
     await inside.em.execute('delete from notice_choices where tenant_id = ? and user_id = ?::uuid', [

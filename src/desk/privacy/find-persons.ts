@@ -17,6 +17,8 @@ export interface SubjectRecord extends Subject {
   readonly files: number;
   /** True once they were erased. */
   readonly isErased: boolean;
+  /** On legal hold: nothing of theirs is deleted. */
+  readonly isHeld: boolean;
 }
 
 const SHOWN = 20;
@@ -44,7 +46,7 @@ export async function readSubject(scope: Scope, id: string): Promise<SubjectReco
   if (!scope.actor.can('MANAGE_PRIVACY')) throw new Forbidden();
   const [found] = await scope.em.execute<SubjectRecord[]>(
     `with theirs as (select c.id from conversations c where c.tenant_id = ? and c.opened_by = ?::uuid)
-     select ${SUBJECT}, u.issuer = 'erased' as "isErased",
+     select ${SUBJECT}, u.issuer = 'erased' as "isErased", u.held_since is not null as "isHeld",
        (select count(*)::int from theirs) as conversations,
        (select count(*)::int from messages m where m.conversation_id in (select t.id from theirs t)) as messages,
        (select count(*)::int from attachments a where a.conversation_id in (select t.id from theirs t)) as files

@@ -3,6 +3,7 @@ import type { Job } from '../../platform/jobs/index.ts';
 import type { Storage } from '../../platform/storage/index.ts';
 import { recordAudit, systemActor, type Tenancy } from '../../tenancy/index.ts';
 import { type Erased, eraseConversations, plus, removeBytes } from './erase-conversations.ts';
+import { NOT_HELD } from './legal-hold.ts';
 
 const AT_ONCE = 100;
 const DAY_MS = 24 * 3_600_000;
@@ -11,13 +12,14 @@ const DAY_MS = 24 * 3_600_000;
 export async function countExpired(scope: Scope, retentionDays: number, now: Date): Promise<number> {
   if (retentionDays === 0) return 0;
   const [row] = await scope.em.execute<{ count: number }[]>(
-    `select count(*)::int as count from conversations where tenant_id = ? and status = 'closed' and closed_at < ?::timestamptz`,
+    `select count(*)::int as count from conversations c
+     where c.tenant_id = ? and c.status = 'closed' and c.closed_at < ?::timestamptz and ${NOT_HELD}`,
     [scope.tenant.id, limit(retentionDays, now).toISOString()],
   );
   return row?.count ?? 0;
 }
 
-/** Deletes conversations that have been closed for longer than the setting says, with all that hangs on them. */
+/** Deletes conversations that have been closed for longer than the setting says, with all that hangs on them; held ones stay. */
 export async function deleteExpired(
   scope: Scope,
   storage: Pick<Storage, 'remove'>,
@@ -29,8 +31,9 @@ export async function deleteExpired(
   const before = limit(retentionDays, now);
   for (;;) {
     const due = await scope.em.execute<{ id: string }[]>(
-      `select id from conversations where tenant_id = ? and status = 'closed' and closed_at < ?::timestamptz
-       order by closed_at limit ?`,
+      `select c.id from conversations c
+       where c.tenant_id = ? and c.status = 'closed' and c.closed_at < ?::timestamptz and ${NOT_HELD}
+       order by c.closed_at limit ?`,
       [scope.tenant.id, before.toISOString(), AT_ONCE],
     );
     if (due.length === 0) return gone;
