@@ -29,6 +29,7 @@ type Stretch = readonly [from: number, to: number];
 
 const MINUTE = 60_000;
 const DAY = 86_400_000;
+const WEEK = 7 * DAY;
 const HORIZON_DAYS = 731;
 /** As `getUTCDay()` counts. */
 const WEEKDAYS = ['sunday', 'monday', 'tuesday', 'wednesday', 'thursday', 'friday', 'saturday'] as const;
@@ -96,9 +97,7 @@ export function businessClock(hours: BusinessHours, fallbackZone: string): Busin
     },
     businessMinutesBetween(from, to) {
       let open = 0;
-      for (let start = from.getTime(); start < to.getTime(); start += DAY) {
-        for (const [opens, closes] of openWithin(start, Math.min(start + DAY, to.getTime()))) open += closes - opens;
-      }
+      for (const [opens, closes] of openWithin(from.getTime(), to.getTime())) open += closes - opens;
       return open / MINUTE;
     },
     addBusinessMinutes(at, minutes) {
@@ -140,13 +139,28 @@ function minuteOf(time: string): number {
   return hours * 60 + minutes;
 }
 
-/** [from, to) cut where the zone's offset changes, each piece with its offset. At most one change a day is looked for. */
+/**
+ * [from, to) cut where the zone's offset changes, each piece with its offset. Looks week by week, where all waits meet the
+ * same instants, and day by day within a week that has a change; two changes in one week that undo each other are unheard of.
+ */
 function constantSegments(offset: ZoneOffset, from: number, to: number): [from: number, to: number, shift: number][] {
+  const segments: [number, number, number][] = [];
+  for (let start = from; start < to; ) {
+    const end = Math.min((Math.floor(start / WEEK) + 1) * WEEK, to);
+    const shift = offset(start);
+    // what ends at `end` is of the piece before it
+    if (shift === offset(end - 1)) segments.push([start, end, shift]);
+    else segments.push(...segmentsByDay(offset, start, end));
+    start = end;
+  }
+  return segments;
+}
+
+function segmentsByDay(offset: ZoneOffset, from: number, to: number): [from: number, to: number, shift: number][] {
   const segments: [number, number, number][] = [];
   for (let start = from; start < to; start += DAY) {
     const end = Math.min(start + DAY, to);
     const before = offset(start);
-    // what ends at `end` is of the piece before it
     const after = offset(end - 1);
     if (before === after) {
       segments.push([start, end, before]);
