@@ -55,9 +55,9 @@ test('one’s own answer is put in other words and taken back, and the driver se
   await driver.page.locator('#messages').getByText('This message was deleted.').waitFor();
   expect(await driver.page.content()).not.toContain('It is paid.');
   await page.locator('#tools').waitFor({ state: 'hidden' });
-  // the user's message offers no more than a reply; the driver has no tools at all
+  // the user's message offers a reply and the words of reactions; the driver has no tools at all
   await page.locator('#m1 .line-link').click();
-  await expect.poll(() => page.locator('#tools .button').allTextContents()).toEqual(['Reply']);
+  await expect.poll(() => page.locator('#tools .button').allTextContents()).toEqual(['Reply', 'Thanks', 'Got it', 'Looking into it']);
   await expect.poll(() => page.evaluate("document.activeElement.closest('#tools') !== null")).toBe(true);
   await page.keyboard.press('Escape');
   expect(await page.locator('#tools').isHidden()).toBe(true);

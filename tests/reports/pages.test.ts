@@ -197,7 +197,7 @@ test('pages of a long list follow each other without a gap', async () => {
   let path: string | undefined = `${REPORTS}/conversations?${EVERYTHING}&of=messagesIn`;
   while (path) {
     const { html }: { html: string } = await lead.get(path);
-    seen.push(...[...html.matchAll(/support-chat\/([0-9a-f-]{36})/g)].map(([, id]) => id ?? ''));
+    seen.push(...[...html.matchAll(/support-reports\/conversations\/([0-9a-f-]{36})"/g)].map(([, id]) => id ?? ''));
     path = /<a class="button" href="([^"]*before=[^"]*)"/.exec(html)?.[1]?.replaceAll('&amp;', '&');
   }
   const rows = await download(`${REPORTS}/conversations/export?${EVERYTHING}&of=messagesIn`);
