@@ -57,7 +57,9 @@ test('one’s own answer is put in other words and taken back, and the driver se
   await page.locator('#tools').waitFor({ state: 'hidden' });
   // the user's message offers a reply and the words of reactions; the driver has no tools at all
   await page.locator('#m1 .line-link').click();
-  await expect.poll(() => page.locator('#tools .button').allTextContents()).toEqual(['Reply', 'Thanks', 'Got it', 'Looking into it']);
+  await expect
+    .poll(() => page.locator('#tools .button').allTextContents())
+    .toEqual(['Reply', 'Thanks', 'Got it', 'Looking into it']);
   await expect.poll(() => page.evaluate("document.activeElement.closest('#tools') !== null")).toBe(true);
   await page.keyboard.press('Escape');
   expect(await page.locator('#tools').isHidden()).toBe(true);
