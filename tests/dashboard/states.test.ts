@@ -57,6 +57,9 @@ test('axe finds nothing in any state of writing, light and dark, in both languag
     await page.locator('#edit-body').waitFor();
     await axe(page, `${language} edit`);
     await page.keyboard.press('Escape');
+    // the composer comes back in its place, and closes the tools once more
+    await page.locator('#edit-body').waitFor({ state: 'detached' });
+    await page.locator('#body').waitFor();
     await page.locator('#m1 .line-link').click();
     await page.locator('#tools a[href*="reply="]').click();
     await page.locator('.replying').waitFor();

@@ -20,7 +20,8 @@ export async function openLocalStorage(folder: string): Promise<Storage> {
         await syncFolder(dirname(place));
         if (made) await syncFolder(folder);
       } catch (error) {
-        await rm(place, { force: true });
+        // where the store is away this fails as well, and what failed first is what counts
+        await rm(place, { force: true }).catch(() => {});
         throw asStorageError(error);
       }
       return path;
@@ -37,7 +38,7 @@ export async function openLocalStorage(folder: string): Promise<Storage> {
     async stat(path) {
       const found = await stat(at(path)).catch((error: unknown) => {
         if (isMissing(error)) return null;
-        throw error;
+        throw asStorageError(error);
       });
       return found && { path, size: found.size, modifiedAt: found.mtime };
     },
