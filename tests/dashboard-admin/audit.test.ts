@@ -84,7 +84,7 @@ describe('the audit log', () => {
       const actions = [...(await browser.get(LOG)).html.matchAll(/<option value="(SUPPORT_\w+)"/g)].map(
         ([, one]) => one!,
       );
-      expect(actions).toHaveLength(18);
+      expect(actions).toHaveLength(19);
       for (const action of actions) await write(action, { entity: 'of-every-kind' });
       const { html } = await browser.get(`${LOG}?entity=of-every-kind`);
       expect(sentences(html).filter((text) => /SUPPORT_|audit\.|\{\{/.test(text!))).toEqual([]);
