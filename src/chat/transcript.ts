@@ -1,17 +1,10 @@
 import type { Person } from '../identity/index.ts';
-import {
-  accessConversation,
-  type Conversation,
-  type MessageView,
-  messageView,
-  readLog,
-  systemSentence,
-} from '../messaging/index.ts';
+import { accessConversation, type MessageView, readWholeLog, systemSentence } from '../messaging/index.ts';
 import type { Scope } from '../platform/database/index.ts';
+import { oneLine } from '../platform/text/index.ts';
 import type { Show } from '../platform/views/index.ts';
 
-/** Messages read at a time, and the most that one file holds; whoever wrote more gets the newest. */
-const PAGE_SIZE = 100;
+/** The most that one file holds; whoever wrote more gets the newest. */
 const MAX_MESSAGES = 5_000;
 
 /**
@@ -21,7 +14,7 @@ const MAX_MESSAGES = 5_000;
  */
 export async function transcript(scope: Scope<Person>, show: Show, id: string): Promise<string> {
   const conversation = await accessConversation(scope, id);
-  const { messages, isWhole } = await wholeLog(scope, conversation);
+  const { messages, isWhole } = await readWholeLog(scope, conversation, { audience: 'user', most: MAX_MESSAGES });
   const { t, full } = show;
   const about = conversation.context?.label ?? conversation.subject;
   const head = [
@@ -32,21 +25,6 @@ export async function transcript(scope: Scope<Person>, show: Show, id: string): 
   return `${[...head, '', ...messages.map((message) => entry(show, message))].join('\n')}\n`;
 }
 
-async function wholeLog(
-  scope: Scope<Person>,
-  conversation: Conversation,
-): Promise<{ messages: MessageView[]; isWhole: boolean }> {
-  const messages: MessageView[] = [];
-  let place = Math.max(0, conversation.lastSeq - MAX_MESSAGES);
-  const isWhole = place === 0;
-  for (;;) {
-    const page = await readLog(scope, conversation.id, { after: place }, PAGE_SIZE);
-    for (const message of page.items) messages.push(messageView(message, 'user', conversation));
-    place = page.items.at(-1)?.seq ?? place;
-    if (!page.hasMore) return { messages, isWhole };
-  }
-}
-
 function entry({ t, full }: Show, message: MessageView): string {
   const time = `[${full(message.createdAt)}]`;
   if (message.senderType === 'system') return `${time} ${systemSentence(t, message)}`;
@@ -55,8 +33,4 @@ function entry({ t, full }: Show, message: MessageView): string {
   const files = message.attachments.map(({ fileName }) => `[${oneLine(fileName)}]`);
   const lines = [...(text ? text.split('\n') : []), ...files];
   return [`${time} ${name}:`, ...lines.map((line) => `    ${line}`)].join('\n');
-}
-
-function oneLine(text: string): string {
-  return text.replaceAll(/\s+/g, ' ');
 }

@@ -52,5 +52,6 @@ export { reactToMessage } from './messages/react-to-message.ts';
 export { REACTIONS } from './messages/reactions.ts';
 export type { AppendOutcome, NewMessage, StoredMessage } from './messages/stored-message.ts';
 export { systemSentence } from './messages/system-sentence.ts';
+export { readWholeLog } from './messages/whole-log.ts';
 export type { Messaging } from './messaging.ts';
 export { rows } from './rows.ts';

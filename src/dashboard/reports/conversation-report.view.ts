@@ -1,8 +1,10 @@
 import { type MessageView, systemSentence } from '../../messaging/index.ts';
 import type { PdfDocument } from '../../platform/pdf/index.ts';
+import { intlLocale, oneLine } from '../../platform/text/index.ts';
 import type { Show } from '../../platform/views/index.ts';
 import { type ConversationReport, MAX_REPORTED_MESSAGES, type Wait } from '../../reports/index.ts';
 import { DESK } from '../desk-address.ts';
+import { spanOf, topicInWords } from './in-words.ts';
 
 /** A name, its value, and for numbers what they mean. */
 export interface ReportFact {
@@ -99,7 +101,7 @@ function factsOf(show: Show, report: ConversationReport): ReportFact[] {
     ['person', `${person.name} (${type})`],
     ['email', person.email],
     ['phone', person.phone],
-    ['topic', conversation.topic && topicWords(show, conversation.topic)],
+    ['topic', conversation.topic && oneLine(topicInWords(show, conversation.topic))],
     ['subject', about && oneLine(about)],
     ['opened', full(conversation.createdAt.toISOString())],
     ['closed', conversation.closedAt ? full(conversation.closedAt.toISOString()) : t('conversationReport.stillOpen')],
@@ -161,36 +163,15 @@ function spanPair(show: Show, { secs, openSecs }: Pick<Wait, 'secs' | 'openSecs'
   return show.t('conversationReport.span', { span: spanWords(show, secs), open: spanWords(show, openSecs) });
 }
 
-/** Whole seconds as people say them, the two greatest parts; what is smaller is left out, never rounded up. */
+const UNITS = { d: 'days', h: 'hours', m: 'minutes', s: 'seconds' } as const;
+
+/** `spanOf` in the reader's words. */
 function spanWords(show: Show, seconds: number): string {
-  const parts = [
-    ['days', Math.floor(seconds / 86_400)],
-    ['hours', Math.floor(seconds / 3_600) % 24],
-    ['minutes', Math.floor(seconds / 60) % 60],
-    ['seconds', seconds % 60],
-  ] as const;
-  const first = parts.findIndex(([, n]) => n > 0);
-  const shown = first < 0 ? parts.slice(-1) : parts.slice(first, first + 2).filter(([, n], at) => at === 0 || n > 0);
-  const format = new Intl.DurationFormat(localeOf(show), {
-    style: 'long',
-    secondsDisplay: first < 0 ? 'always' : 'auto',
-  });
-  return format.format(Object.fromEntries(shown));
+  const style = { style: 'long', secondsDisplay: seconds === 0 ? 'always' : 'auto' } as const;
+  const parts = spanOf(seconds).map(([n, unit]) => [UNITS[unit], n]);
+  return new Intl.DurationFormat(intlLocale(show.reader.language), style).format(Object.fromEntries(parts));
 }
 
 function number(show: Show, n: number): string {
-  return new Intl.NumberFormat(localeOf(show)).format(n);
-}
-
-function localeOf(show: Show): string {
-  return show.reader.language === 'bn' ? 'bn-BD' : 'en-GB';
-}
-
-function topicWords(show: Show, topic: string): string {
-  // words of programs are shown as they are
-  return /^[a-z_]+$/.test(topic) ? show.t(`chat.topic.${topic}`, { defaultValue: topic }) : oneLine(topic);
-}
-
-function oneLine(text: string): string {
-  return text.replaceAll(/\s+/g, ' ');
+  return new Intl.NumberFormat(intlLocale(show.reader.language)).format(n);
 }

@@ -1,3 +1,4 @@
+import { intlLocale } from '../../platform/text/index.ts';
 import type { Show } from '../../platform/views/index.ts';
 
 /** Two parts at most, the greatest first, e.g. 4 minutes and 32 seconds; views write number and unit. */
@@ -43,14 +44,14 @@ export function dayInWords(show: Show, day: string, form: 'day' | 'short' | 'mon
     month: { month: 'short', year: 'numeric' },
     year: { year: 'numeric' },
   } as const;
-  const locale = show.reader.language === 'bn' ? 'bn-BD' : 'en-GB';
+  const locale = intlLocale(show.reader.language);
   const whole = `${day}-01-01`.slice(0, 10);
   return new Intl.DateTimeFormat(locale, { ...parts[form], timeZone: 'UTC' }).format(new Date(`${whole}T00:00:00Z`));
 }
 
 /** Monday is 0. */
 export function weekdayInWords(show: Show, weekday: number): string {
-  const locale = show.reader.language === 'bn' ? 'bn-BD' : 'en-GB';
+  const locale = intlLocale(show.reader.language);
   // the 1st of January 2024 was a Monday
   return new Intl.DateTimeFormat(locale, { weekday: 'short', timeZone: 'UTC' }).format(Date.UTC(2024, 0, 1 + weekday));
 }

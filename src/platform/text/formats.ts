@@ -23,9 +23,14 @@ const DAY = 24 * HOUR;
 /** `en` reads day before month and 24 hours, as both of our countries' desks do; `bn` has Bengali digits. */
 const INTL_LOCALES: Readonly<Record<string, string>> = { en: 'en-GB', bn: 'bn-BD' };
 
+/** The locale that `Intl` is asked in for one of our languages; any other language is one itself. */
+export function intlLocale(language: string): string {
+  return INTL_LOCALES[language] ?? language;
+}
+
 /** Formats for a language (`en`, `bn`) and an IANA zone. Making them is dear (Intl): keep them per language and zone. */
 export function createFormats(language: string, zone: string): Formats {
-  const locale = INTL_LOCALES[language] ?? language;
+  const locale = intlLocale(language);
   const number = new Intl.NumberFormat(locale);
   const clock = new Intl.DateTimeFormat(locale, {
     hour: '2-digit',

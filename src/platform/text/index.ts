@@ -5,8 +5,9 @@
  */
 export { csvLine } from './csv.ts';
 export { escapeHtml, type SafeHtml } from './escape.ts';
-export { createFormats, type Formats } from './formats.ts';
+export { createFormats, type Formats, intlLocale } from './formats.ts';
 export { createIds, newId } from './ids.ts';
 export { maskEmail, maskPhone } from './mask.ts';
 export { type NormalisedText, normaliseText } from './normalise.ts';
+export { oneLine } from './one-line.ts';
 export { RICH_TEXT_MAX_LENGTH, richText } from './rich-text.ts';

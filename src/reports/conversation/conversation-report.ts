@@ -1,20 +1,12 @@
 import { sql } from 'kysely';
 import { conversationNumber, type PersonRecord, type Rating, readPerson, readRating } from '../../desk/index.ts';
 import { type KnownName, type Person, readNames } from '../../identity/index.ts';
-import {
-  accessConversation,
-  type Conversation,
-  type MessageView,
-  messageView,
-  readLog,
-  rows,
-} from '../../messaging/index.ts';
+import { accessConversation, type Conversation, type MessageView, readWholeLog, rows } from '../../messaging/index.ts';
 import type { Scope } from '../../platform/database/index.ts';
 import { Forbidden, NotFound } from '../../platform/errors/index.ts';
 
 /** The most that one report holds; of a longer conversation it has the newest. */
 export const MAX_REPORTED_MESSAGES = 2_000;
-const PAGE_SIZE = 100;
 
 /** An answer's wait, in whole seconds: by the clock on the wall and by the opening hours. */
 export interface Wait {
@@ -68,7 +60,10 @@ export async function readConversationReport(scope: Scope<Person>, id: string): 
   const holderId = conversation.assignedAdminId ?? null;
   const [facts] = await rows(scope, factsStatement(scope, id));
   const counted = await rows(scope, waitsStatement(scope, id, conversation.lastSeq));
-  const { messages, isWhole } = await wholeLog(scope, conversation);
+  const { messages, isWhole } = await readWholeLog(scope, conversation, {
+    audience: 'staff',
+    most: MAX_REPORTED_MESSAGES,
+  });
   return {
     conversation,
     number: conversationNumber(id),
@@ -102,20 +97,4 @@ function waitsStatement(scope: Scope, id: string, lastSeq: number) {
     from report_responses r
     where r.conversation_id = ${id} and r.tenant_id = ${scope.tenant.id} and r.seq > ${lastSeq - MAX_REPORTED_MESSAGES}
     order by r.seq limit ${MAX_REPORTED_MESSAGES}`;
-}
-
-async function wholeLog(
-  scope: Scope<Person>,
-  conversation: Conversation,
-): Promise<{ messages: MessageView[]; isWhole: boolean }> {
-  const messages: MessageView[] = [];
-  let place = Math.max(0, conversation.lastSeq - MAX_REPORTED_MESSAGES);
-  const isWhole = place === 0;
-  for (;;) {
-    const page = await readLog(scope, conversation.id, { after: place }, PAGE_SIZE);
-    for (const message of page.items) messages.push(messageView(message, 'staff', conversation));
-    place = page.items.at(-1)?.seq ?? place;
-    // who writes while it is read must not make it endless
-    if (!page.hasMore || messages.length >= MAX_REPORTED_MESSAGES) return { messages, isWhole };
-  }
 }

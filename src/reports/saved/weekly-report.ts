@@ -5,7 +5,7 @@ import { rows } from '../../messaging/index.ts';
 import { type Database, type Log, type Scope, transact } from '../../platform/database/index.ts';
 import type { Delivery, DurableQueue, Effect, Job } from '../../platform/jobs/index.ts';
 import { type Mail, type MailTransport, UnsafeMail } from '../../platform/outbound/index.ts';
-import { newId } from '../../platform/text/index.ts';
+import { intlLocale, newId } from '../../platform/text/index.ts';
 import { preferredLanguage, type Views } from '../../platform/views/index.ts';
 import { systemActor, type Tenancy, type TenantInfo } from '../../tenancy/index.ts';
 import type { ReportFilter } from '../ask/filter.ts';
@@ -173,7 +173,7 @@ function composeWeeklyReport(
   const language = preferredLanguage({ locale: owner.locale ?? tenant.languages[0] });
   const show = views.for({ language, zone: tenant.timeZone });
   const { t } = show;
-  const locale = language === 'bn' ? 'bn-BD' : 'en-GB';
+  const locale = intlLocale(language);
   const day = new Intl.DateTimeFormat(locale, { day: 'numeric', month: 'long', year: 'numeric', timeZone: 'UTC' });
   const inWords: WeeklyReportView = {
     tenant: tenant.name,
