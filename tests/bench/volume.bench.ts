@@ -24,13 +24,15 @@ interface Look {
 interface Timed {
   readonly what: string;
   readonly median: number;
-  readonly p95: number;
+  readonly slowest: number;
+  readonly times: readonly number[];
 }
 
 /**
  * `npm run bench -- volume [--data-dir DIR] [--conversations N] [--messages N] [--rounds N]`: the desk on a volume that
  * the product's own task loads. With a folder the volume is kept and found again. Prints what each look takes, from the
- * request to its last byte, one after the other; fails when one takes longer than was promised, by its median.
+ * request to its last byte, one after the other; fails when one takes longer than was promised by its median, or all of
+ * them together by their 99th percentile.
  */
 export async function measureVolume(args: readonly string[]): Promise<boolean> {
   const { values } = parseArgs({
@@ -54,7 +56,7 @@ export async function measureVolume(args: readonly string[]): Promise<boolean> {
       const wanted = looks.filter((look) => !values.only || look.what.includes(values.only));
       const timed = await measure(wanted, Number(values.rounds));
       console.log(text(timed));
-      return timed.every((one) => one.median <= PROMISED_MS);
+      return isKept(timed);
     } finally {
       await product.stop();
     }
@@ -145,6 +147,8 @@ async function prepare({ url, adminUrl }: Postgres, product: RunningServer, data
     'two days long ago': dates(200, 198),
     'a month long ago, closed, restaurant': `${dates(150, 120)}&status=closed&userType=restaurant`,
     'mentions me': 'mentions=me',
+    'what is due first': 'sort=due',
+    'late ones, mine': 'late=1&assignedAdminId=me',
   };
   const list = async (search: string) => {
     const headers = { cookie, 'hx-request': 'true', 'hx-target': 'section#list', accept: 'text/html' };
@@ -238,26 +242,36 @@ async function measure(looks: readonly Look[], rounds: number): Promise<Timed[]>
       await ask(round);
       if (round >= WARM_UP) times.push(performance.now() - began);
     }
-    timed.push({ what, median: percentile(times, 0.5), p95: percentile(times, 0.95) });
+    timed.push({ what, median: percentile(times, 0.5), slowest: Math.max(...times), times });
   }
   return timed;
+}
+
+function isKept(timed: readonly Timed[]): boolean {
+  return timed.every((one) => one.median <= PROMISED_MS) && overall(timed, 0.99) <= PROMISED_MS;
+}
+
+/** A percentile over every single request of every look. */
+function overall(timed: readonly Timed[], share: number): number {
+  return percentile(
+    timed.flatMap((one) => one.times),
+    share,
+  );
 }
 
 /** The slowest first; what is quick is counted. */
 function text(timed: readonly Timed[]): string {
   const sorted = [...timed].sort((a, b) => b.median - a.median);
-  const lines = sorted.slice(0, 40).map((one) => `${one.what.padEnd(60)} ${ms(one.median)} ${ms(one.p95)}`);
+  const lines = sorted.slice(0, 40).map((one) => `${one.what.padEnd(60)} ${ms(one.median)} ${ms(one.slowest)}`);
   const late = timed.filter((one) => one.median > PROMISED_MS).length;
+  const all = [0.5, 0.95, 0.99, 1].map((share) => ms(overall(timed, share)));
   return [
-    `${''.padEnd(60)}   median      p95`,
+    `${''.padEnd(60)}   median  slowest`,
     ...lines,
-    `${timed.length} looks, median of medians ${ms(
-      percentile(
-        timed.map((one) => one.median),
-        0.5,
-      ),
-    )}`,
-    late === 0 ? `none took longer than ${PROMISED_MS} ms` : `${late} TOOK LONGER THAN ${PROMISED_MS} ms`,
+    `${timed.length} looks, all requests of them: median ${all[0]}, p95 ${all[1]}, p99 ${all[2]}, slowest ${all[3]}`,
+    late === 0
+      ? `no look took longer than ${PROMISED_MS} ms by its median`
+      : `${late} TOOK LONGER THAN ${PROMISED_MS} ms`,
   ].join('\n');
 }
 

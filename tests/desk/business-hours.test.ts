@@ -142,6 +142,21 @@ describe('business time', () => {
     expect(always.addBusinessMinutes(at, 90)).toEqual(new Date('2026-06-01T05:00Z'));
   });
 
+  it('around the clock closes for holidays only, and knows at once that none is to come', () => {
+    const zone = 'America/New_York';
+    const clock = businessClock(hours({ timeZone: zone, holidays: ['2026-12-25', '2026-01-01'] }), 'UTC');
+    expect(clock.nextClosing(new Date('2026-11-21T12:00Z'))).toEqual(new Date('2026-12-25T05:00Z'));
+    expect(clock.nextClosing(new Date('2026-12-25T04:59Z'))).toEqual(new Date('2026-12-25T05:00Z'));
+    expect(clock.nextClosing(new Date('2026-12-25T05:00Z'))).toBeNull();
+    expect(clock.isOpen(new Date('2026-12-25T05:00Z'))).toBe(false);
+    expect(clock.nextClosing(new Date('2026-12-26T05:00Z'))).toBeNull();
+    const always = businessClock(hours({}), 'Asia/Dhaka');
+    const began = performance.now();
+    for (let row = 0; row < 1_000; row++) expect(always.nextClosing(new Date(1_790_000_000_000 + row))).toBeNull();
+    // two years walked through for each would take longer than a minute
+    expect(performance.now() - began).toBeLessThan(1_000);
+  });
+
   it('counts no minute twice where stretches overlap', () => {
     const clock = businessClock(hours({ weekly: everyDay(['09:00', '12:00'], ['11:00', '14:00']) }), 'UTC');
     expect(clock.businessMinutesBetween(new Date('2026-06-01T00:00Z'), new Date('2026-06-02T00:00Z'))).toBe(5 * 60);

@@ -40,11 +40,26 @@ export function businessClock(hours: BusinessHours, fallbackZone: string): Busin
   const week = WEEKDAYS.map((day) => stretchesOf(hours.weekly[day]));
   const holidays = new Set(hours.holidays);
   const isEverOpen = week.some((day) => day.length > 0);
+  const isNeverClosed = week.every(([day]) => day?.[0] === 0 && day[1] === DAY / MINUTE);
+  const lastHoliday = Math.max(...hours.holidays.map((day) => Date.parse(day)));
+  let asked: { readonly at: number; readonly closing: Date | null } | undefined;
 
   /** Stretches of the day on the wall clock that begins at `localDay` (as if it were UTC). */
   function stretchesOn(localDay: number): readonly Stretch[] {
     const date = new Date(localDay);
-    return holidays.has(date.toISOString().slice(0, 10)) ? [] : (week[date.getUTCDay()] ?? []);
+    const isHoliday = holidays.size > 0 && holidays.has(date.toISOString().slice(0, 10));
+    return isHoliday ? [] : (week[date.getUTCDay()] ?? []);
+  }
+
+  function findClosing(at: number): Date | null {
+    // around the clock only a holiday closes: without one to come, two years would be walked through for nothing
+    if (isNeverClosed && lastHoliday + DAY <= at + offset(at)) return null;
+    let end = at;
+    for (const [start, finish] of forward(at)) {
+      if (start > end) return new Date(end);
+      end = finish;
+    }
+    return null;
   }
 
   /** Open intervals within [from, to), in order; neighbours may touch. */
@@ -88,12 +103,9 @@ export function businessClock(hours: BusinessHours, fallbackZone: string): Busin
     },
     nextClosing(at) {
       if (!isOpen(at)) return null;
-      let end = at.getTime();
-      for (const [start, finish] of forward(end)) {
-        if (start > end) return new Date(end);
-        end = finish;
-      }
-      return null;
+      // every row of a list asks about the same moment
+      if (asked?.at !== at.getTime()) asked = { at: at.getTime(), closing: findClosing(at.getTime()) };
+      return asked.closing;
     },
     businessMinutesBetween(from, to) {
       let open = 0;
