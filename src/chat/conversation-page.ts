@@ -88,6 +88,7 @@ export async function conversationPage(
   const { actor } = scope;
   const path = conversationPath(actor.userType, conversation.id);
   const settings = deps.messaging.settings(scope.tenant.id);
+  const { state } = await statePart(deps, scope, conversation);
   return {
     me: { id: actor.id, name: actor.name, userType: actor.userType },
     listHref: supportPath(actor.userType),
@@ -98,7 +99,7 @@ export async function conversationPage(
       pauses: true,
       pollUrl: path,
     },
-    ...(await statePart(deps, scope, conversation)),
+    state,
     react: reactView(actor, log, path),
     transcriptHref: `${path}/transcript`,
     composer: {
@@ -109,6 +110,11 @@ export async function conversationPage(
       seen: log.messages.at(-1)?.seq ?? 0,
       text: refused?.text ?? '',
       error: refused?.error ?? null,
+      // where the conversation is closed its text can still go somewhere
+      rescue:
+        refused && state.status === 'closed'
+          ? { reopenAction: state.canReopen ? state.reopenAction : null, startAction: supportPath(actor.userType) }
+          : null,
       maxLength: Math.min(settings.maxMessageLength, MAX_MESSAGE_LENGTH),
       pending: pendingMessage(actor, conversation.id, scope.now),
       attach: attachView(settings, conversation.id, await unsentAttachments(scope, refused?.attachmentIds ?? [])),
@@ -131,12 +137,27 @@ function reactView(person: Person, log: LogView, path: string) {
   };
 }
 
+/** As `/chat/_state` takes it. */
+interface StateView {
+  readonly status: string;
+  readonly isOn: boolean;
+  /** Until then what is written opens it again; null: it does not. */
+  readonly reopensUntil: string | null;
+  readonly canReopen: boolean;
+  readonly reopenAction: string;
+  readonly startHref: string;
+  readonly reloadUrl: string;
+  readonly room: string;
+  readonly desk: object;
+  readonly rating: object | null;
+}
+
 /** What `/chat/_state` shows under the messages, which changes while the page is open. */
 export async function statePart(
   deps: ChatDeps,
   scope: Scope<Person>,
   conversation: Conversation,
-): Promise<{ state: object }> {
+): Promise<{ state: StateView }> {
   const { actor } = scope;
   const path = conversationPath(actor.userType, conversation.id);
   const isClosed = !conversation.isOpen();

@@ -17,8 +17,9 @@ import {
   startConversation,
 } from '../messaging/index.ts';
 import type { Scope } from '../platform/database/index.ts';
-import { AppError, Conflict, NotFound, NotSignedIn } from '../platform/errors/index.ts';
+import { type AppError, Conflict, NotFound, NotSignedIn } from '../platform/errors/index.ts';
 import {
+  expectedError,
   fragment,
   noContent,
   page,
@@ -67,6 +68,9 @@ const Started = Typed.extend({ topic: z.string().max(100).optional() });
 /** A word on a message of staff; the same again takes it back. */
 const Reacted = z.strictObject({ seq: Place.min(1), reaction: z.enum(REACTIONS) });
 
+/** Opening again may take along what could not be sent because the conversation was closed. */
+const Reopened = Typed.partial();
+
 const Rated = z.strictObject({
   score: z.coerce.number().int().min(1).max(5),
   comment: z.string().max(4_000).optional(),
@@ -113,8 +117,13 @@ export function conversationRoutes(deps: ChatDeps): Route<Person>[] {
           const { conversation } = await startConversation(scope, deps.messaging, { topic, message });
           return seeOther(conversationPath(scope.actor.userType, conversation.id));
         } catch (error) {
-          if (input.isFragment || !(error instanceof AppError)) throw error;
-          return await refusedStart(deps, scope, show, { text: body, clientId, topic, attachmentIds, error });
+          const known = input.isFragment ? null : expectedError(error);
+          if (!known) throw error;
+          if (known.status === 503) {
+            const action = supportPath(scope.actor.userType);
+            return unstored(show, known, { action, clientId, text: body, topic });
+          }
+          return await refusedStart(deps, scope, show, { text: body, clientId, topic, attachmentIds, error: known });
         }
       },
     }),
@@ -156,24 +165,7 @@ export function conversationRoutes(deps: ChatDeps): Route<Person>[] {
         signedOut(deps, input, `${conversationPath(input.params.userType, input.params.id)}/messages`),
       async handle(scope, input) {
         const show = showUser(deps, scope, input);
-        const { id } = input.params;
-        const { typed, kept, error } = await typedIn(deps, scope, input, Typed, id);
-        const { body, clientId, seen } = typed;
-        const attachmentIds = [...new Set([...(typed.attachmentIds ?? []), ...kept])];
-        try {
-          if (error) throw error;
-          const posted = { conversationId: id, body, clientId, attachmentIds };
-          const { message } = await postMessage(scope, deps.messaging, posted);
-          if (input.isFragment) return messageFragment(show, messageItem(message, 'user'));
-          if (seen) await markRead(scope, id, seen);
-          return seeOther(`${conversationPath(scope.actor.userType, id)}#m${message.seq}`);
-        } catch (error) {
-          if (input.isFragment || !(error instanceof AppError) || error.status === 404) throw error;
-          const { conversation, log } = await readConversation(scope, id, { newest: true });
-          const refused = { text: body, clientId, attachmentIds, error };
-          const view = await conversationPage(deps, scope, conversation, log, refused);
-          return page(show.page('/chat/conversation', view), error.status, waitHeaders(error));
-        }
+        return await takeTyped(deps, scope, show, input);
       },
     }),
 
@@ -200,6 +192,7 @@ export function conversationRoutes(deps: ChatDeps): Route<Person>[] {
       path: '/:userType/support/conversations/:id/reactions',
       policy: users(),
       face: 'page',
+      framed: true,
       params: ConversationPath,
       bodyKind: 'form',
       body: Reacted,
@@ -220,7 +213,7 @@ export function conversationRoutes(deps: ChatDeps): Route<Person>[] {
       },
     }),
 
-    route<Person, z.infer<typeof ConversationPath>>({
+    route<Person, z.infer<typeof ConversationPath>, unknown, z.infer<typeof Reopened> | null>({
       name: 'chat.conversations.reopen',
       method: 'POST',
       path: '/:userType/support/conversations/:id/reopen',
@@ -229,8 +222,10 @@ export function conversationRoutes(deps: ChatDeps): Route<Person>[] {
       framed: true,
       params: ConversationPath,
       bodyKind: 'form',
+      body: Reopened,
+      takesFiles: true,
       async handle(scope, input) {
-        showUser(deps, scope, input);
+        const show = showUser(deps, scope, input);
         const path = (id: string) => conversationPath(scope.actor.userType, id);
         try {
           await reopenConversation(scope, deps.messaging, input.params.id);
@@ -239,7 +234,10 @@ export function conversationRoutes(deps: ChatDeps): Route<Person>[] {
           if (typeof other !== 'string') throw error;
           return seeOther(path(other));
         }
-        return seeOther(path(input.params.id));
+        if (input.body === null) return await takeTyped(deps, scope, show, { ...input, body: null });
+        const { body = '', clientId, ...rest } = input.body;
+        if (!clientId || (!body && !rest.attachmentIds?.length)) return seeOther(path(input.params.id));
+        return await takeTyped(deps, scope, show, { ...input, body: { ...rest, body, clientId } });
       },
     }),
 
@@ -280,6 +278,38 @@ export function conversationRoutes(deps: ChatDeps): Route<Person>[] {
   ] as Route<Person>[]; // a list forgets the types that `route` has checked
 }
 
+/** Stores what was typed and leads to it; what cannot be taken is shown again with the reason. */
+async function takeTyped(
+  deps: ChatDeps,
+  scope: Scope<Person>,
+  show: Show,
+  input: RouteInput<{ readonly id: string }, unknown, z.infer<typeof Typed> | null>,
+): Promise<Reply> {
+  const { id } = input.params;
+  const { typed, kept, error } = await typedIn(deps, scope, input, Typed, id);
+  const { body, clientId, seen } = typed;
+  const attachmentIds = [...new Set([...(typed.attachmentIds ?? []), ...kept])];
+  try {
+    if (error) throw error;
+    const posted = { conversationId: id, body, clientId, attachmentIds };
+    const { message } = await postMessage(scope, deps.messaging, posted);
+    if (input.isFragment) return messageFragment(show, messageItem(message, 'user'));
+    if (seen) await markRead(scope, id, seen);
+    return seeOther(`${conversationPath(scope.actor.userType, id)}#m${message.seq}`);
+  } catch (error) {
+    const known = input.isFragment ? null : expectedError(error);
+    if (!known || known.status === 404) throw error;
+    if (known.status === 503) {
+      const action = `${conversationPath(scope.actor.userType, id)}/messages`;
+      return unstored(show, known, { action, clientId, text: body, topic: null });
+    }
+    const { conversation, log } = await readConversation(scope, id, { newest: true });
+    const refused = { text: body, clientId, attachmentIds, error: known };
+    const view = await conversationPage(deps, scope, conversation, log, refused);
+    return page(show.page('/chat/conversation', view), known.status, waitHeaders(known));
+  }
+}
+
 /** What was typed, and ids of the files that came with it. */
 async function typedIn<T>(
   { messaging }: ChatDeps,
@@ -302,7 +332,18 @@ function signedOut(
 ): Reply {
   if (!body) throw new NotSignedIn();
   const kept = { action, clientId: body.clientId, text: body.body, topic: body.topic ?? null };
-  return page(views.for(reader).page('/chat/signed-out', { kept, frame }), 401);
+  const error = { status: 401, code: 'not_signed_in' };
+  return page(views.for(reader).page('/chat/signed-out', { kept, error, frame }), 401);
+}
+
+/** The text again on a page that asks the database nothing; for one that is full, or away. */
+function unstored(
+  show: Show,
+  error: AppError,
+  kept: { readonly action: string; readonly clientId: string; readonly text: string; readonly topic: string | null },
+): Reply {
+  const { status, code } = error;
+  return page(show.page('/chat/signed-out', { kept, error: { status, code } }), status, { 'Retry-After': '30' });
 }
 
 /** The text again with the reason: where the next conversation starts, or in the open one, where there is no start. */

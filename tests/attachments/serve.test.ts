@@ -1,5 +1,8 @@
 import { randomUUID } from 'node:crypto';
 import { request } from 'node:http';
+import { PassThrough } from 'node:stream';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { createFileLinks } from '../../src/messaging/attachments/file-links.ts';
@@ -18,6 +21,12 @@ beforeAll(async () => {
 });
 afterAll(() => app?.stop());
 
+/** What Node does in its own time: a file that nobody closed is then an error that ends the process. */
+function collectGarbage(): void {
+  setFlagsFromString('--expose-gc');
+  runInNewContext('gc')();
+}
+
 /** A file of Rahim's in a message of his. */
 async function sent(bytes = jpeg): Promise<{ id: string; url: string; thumbnailUrl: string; messageId: string }> {
   const { attachment } = (await app.upload(app.who.rahim, { bytes, name: 'my file' })).body;
@@ -31,6 +40,31 @@ async function remove(messageId: string): Promise<void> {
   const gone = await fetch(new URL(path, app.base), { method: 'DELETE', headers: app.who.rahim.bearer });
   expect(gone.status).toBe(200);
 }
+
+describe('whoever leaves before a file is there', () => {
+  test('leaves no file open, and the server up', async () => {
+    const { url } = await sent();
+    const faults: unknown[] = [];
+    const note = (fault: unknown) => faults.push(fault);
+    process.on('uncaughtException', note);
+    const serve = app.routes.find(({ name }) => name === 'files.serve')!; // one of the doors
+    const input = { params: { ticket: url.slice('/files/'.length) }, ctx: { req: { headers: {} } } };
+    for (let n = 0; n < 5; n++) {
+      const reply = await app.home.asPerson('rahim', async (scope) => serve.handle(scope, input as never));
+      // gone between the head and the file, which no client can time
+      const gone = new PassThrough();
+      gone.destroy();
+      reply.takeOver!(gone as never);
+    }
+    for (let n = 0; n < 6; n++) {
+      await new Promise((done) => setTimeout(done, 150));
+      collectGarbage();
+    }
+    process.off('uncaughtException', note);
+    expect(faults).toEqual([]);
+    expect((await app.get(url, app.who.rahim)).status).toBe(200);
+  });
+});
 
 describe('a signed address (T-AT1)', () => {
   test('is good for who may read the conversation, and for nobody else', async () => {

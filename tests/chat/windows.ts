@@ -105,6 +105,34 @@ export async function shown(page: Page): Promise<string[]> {
     );
 }
 
+/** Closes a conversation as a lead would. */
+export async function closeConversation({ app, tenant }: Stage, path: string): Promise<void> {
+  const lead = await tenant.signIn('lead');
+  const closed = await fetch(`${app.base}/api/admin/support/conversations/${path.split('/').at(-1)}/close`, {
+    method: 'POST',
+    headers: { ...lead.bearer, 'content-type': 'application/json' },
+    body: '{}',
+  });
+  if (closed.status !== 200) throw new Error(`closing: ${closed.status} ${await closed.text()}`);
+}
+
+/** Changes the tenant's settings; call what it gives back to have them as they were. */
+export async function changeSettings({ app, tenant }: Stage, change: object): Promise<() => Promise<void>> {
+  const owner = await tenant.signIn('owner');
+  const url = `${app.base}/api/admin/support/settings`;
+  const read = async () =>
+    (await (await fetch(url, { headers: owner.bearer })).json()) as { version: number; settings: object }; // its answer
+  const save = async (settings: object) => {
+    const { version } = await read();
+    const headers = { ...owner.bearer, 'content-type': 'application/json' };
+    const saved = await fetch(url, { method: 'PUT', headers, body: JSON.stringify({ version, settings }) });
+    if (saved.status !== 200) throw new Error(`settings: ${saved.status} ${await saved.text()}`);
+  };
+  const before = (await read()).settings;
+  await save({ ...before, ...change });
+  return () => save(before);
+}
+
 /** Once the script is there in its smallest form, which is made beside the first seconds of serving. */
 export async function smallestScript(base: string): Promise<void> {
   const html = await (await fetch(base)).text();
