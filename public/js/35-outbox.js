@@ -200,6 +200,9 @@
     const swap = { text, swap: 'none', target: document.body, sourceElement: document.body };
     if (isHere && !place) await htmx.swap(swap);
     await remove([entry.clientId]);
+    const state = document.getElementById('conversation-state');
+    // it was taken after all: the page is behind
+    if (isHere && state?.dataset.canWrite === 'false') safego.reload(state);
     safego.tell('outbox:sent', entry);
     // by address: the form may be gone already, because the live channel told of the new conversation first
     if (place && new URL(entry.url, location.href).pathname === location.pathname) location.assign(place);

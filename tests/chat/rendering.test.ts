@@ -121,6 +121,7 @@ const message = (text: string, seq: number) => ({
   body: text,
   attachments: [],
   replyToId: null,
+  reactions: [],
   read: false,
   clientId: null,
   createdAt: AT,
@@ -163,6 +164,7 @@ function places(text: string, seq: number): string {
 const wholePage = (text: string) =>
   show.page('/chat/signed-out', {
     kept: { action: '/x', clientId: text, text, topic: text },
+    error: { status: 401, code: 'not_signed_in' },
     frame: null,
     me: { id: text },
   });

@@ -149,7 +149,11 @@ describe.each(LIVES)('a %s (%s, %s, script: %s)', (role, who, language, withScri
     await seen('4-answered');
 
     if (withScript) {
-      await page.setInputFiles('.attach-button input[multiple]', { name: 'receipt.png', mimeType: 'image/png', buffer: PNG });
+      await page.setInputFiles('.attach-button input[multiple]', {
+        name: 'receipt.png',
+        mimeType: 'image/png',
+        buffer: PNG,
+      });
       await page.locator('#attached [data-state="ready"], #attached li:not([data-state="sending"])').first().waitFor();
       await seen('5-attached');
       await page.click('#composer button:not([type="button"])');
