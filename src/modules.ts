@@ -11,7 +11,7 @@ import {
 import { createApp, openAppViews } from './app.ts';
 import { chatRoutes, demoRoutes } from './chat/index.ts';
 import { dashboardRoutes, signInRoutes } from './dashboard/index.ts';
-import { openDesk, openDeskLive, privacyTasks, retentionJob } from './desk/index.ts';
+import { openDesk, openDeskLive, openQueueLive, privacyTasks, retentionJob } from './desk/index.ts';
 import { allowDemoHost, identityJobs, identityTasks, openIdentity, type Person, seedDemo } from './identity/index.ts';
 import { importsTasks } from './imports/index.ts';
 import {
@@ -127,6 +127,15 @@ export async function openModules(deps: ModuleDeps): Promise<Modules> {
   database.onEvent(deskLive.heard);
   const desk = openDesk({ database, tenancy, people: () => hub.people(), log });
   database.onEvent(desk.heard);
+  const queueLive = openQueueLive({
+    hub,
+    database,
+    views,
+    desk,
+    log,
+    timeZone: messaging.timeZone,
+    clock: () => Date.now(),
+  });
   const sockets = { hub, live, messaging, identity, log };
   const push = await openPush(deps);
 
@@ -233,6 +242,7 @@ export async function openModules(deps: ModuleDeps): Promise<Modules> {
       await reach.close();
       live.close();
       deskLive.close();
+      queueLive.close();
       await desk.close();
       await hub.close();
       await Promise.all([identity.close(), tenancy.close()]);

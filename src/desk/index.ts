@@ -21,6 +21,7 @@ export { type Desk, openDesk } from './desk.ts';
 export type { DeskEvent } from './events.ts';
 export { type BusinessClock, type BusinessHours, businessClock } from './hours/business-hours.ts';
 export { type DeskLive, openDeskLive } from './live/desk-live.ts';
+export { openQueueLive, type QueueLive } from './live/queue-live.ts';
 export { staffRoom } from './live/staff.room.ts';
 export { addNote } from './notes/add-note.ts';
 export {

@@ -37,6 +37,7 @@ export { markRead } from './conversations/mark-read.ts';
 export { Participant } from './conversations/participant.entity.ts';
 export { messageReopens, reopenableUntil } from './conversations/reopen-window.ts';
 export { startConversation } from './conversations/start-conversation.ts';
+export { CONVERSATION_ROOM, conversationRoom } from './live/conversation.room.ts';
 export { type Live, openLive } from './live/live.ts';
 export { personRoom } from './live/other-rooms.ts';
 export { participantView } from './live/participants.ts';

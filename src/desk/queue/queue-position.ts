@@ -12,9 +12,9 @@ export interface QueuePlace {
 }
 
 /** Waits that ended this long ago still tell something. */
-const MEASURED_FOR_MS = 3 * 3_600_000;
+export const MEASURED_FOR_MS = 3 * 3_600_000;
 /** Fewer waits than this tell nothing. */
-const MIN_MEASURED = 3;
+export const MIN_MEASURED = 3;
 
 /**
  * The place of a conversation in the queue, by the order in which waiting ones are handed out.

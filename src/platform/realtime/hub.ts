@@ -277,6 +277,18 @@ export class Hub {
     return (this.#tenants.get(tenantId)?.rooms.get(name)?.subscribers.size ?? 0) > 0;
   }
 
+  /** The ids of all rooms of a kind that somebody on this node is in, by tenant. */
+  heard(kind: string): Map<string, string[]> {
+    const heard = new Map<string, string[]>();
+    for (const [tenantId, { rooms, kinds }] of this.#tenants) {
+      if (!kinds.get(kind)) continue;
+      const ids: string[] = [];
+      for (const room of rooms.values()) if (room.kind.kind === kind && room.subscribers.size > 0) ids.push(room.id);
+      heard.set(tenantId, ids);
+    }
+    return heard;
+  }
+
   /** True when this person hears the room on this node. */
   isHeardBy(tenantId: string, name: string, userId: string): boolean {
     for (const { connection, isLive } of this.#tenants.get(tenantId)?.rooms.get(name)?.subscribers ?? []) {

@@ -1,0 +1,166 @@
+import { CONVERSATION_ROOM, conversationRoom } from '../../messaging/index.ts';
+import type { Database, Log } from '../../platform/database/index.ts';
+import type { Hub } from '../../platform/realtime/index.ts';
+import { stream, type Views } from '../../platform/views/index.ts';
+import type { Desk } from '../desk.ts';
+import { MEASURED_FOR_MS, MIN_MEASURED } from '../queue/queue-position.ts';
+import type { SupportState } from '../queue/support-state.ts';
+
+/** What tells open chats how it stands is made from. */
+export interface QueueLiveDeps {
+  readonly hub: Hub;
+  readonly database: Pick<Database, 'systemPool'>;
+  readonly views: Views;
+  readonly desk: Pick<Desk, 'supportState'>;
+  readonly log: Log;
+  /** IANA zone of the tenant, from memory. */
+  timeZone(tenantId: string): string;
+  /** Milliseconds since 1970. */
+  clock(): number;
+}
+
+/** Looks every two seconds, while somebody on this node has a chat open. */
+export interface QueueLive {
+  close(): void;
+}
+
+const LOOK_EVERY_MS = 2_000;
+/** Who stands further back is told when they come this near; until then the page says what it said. */
+const MOST_PLACES = 500;
+/** Up to here every step is told; behind it one in ten seconds is enough. */
+const NEAR = 10;
+const FAR_EVERY_MS = 10_000;
+/** How long it took lately is measured again after so long. */
+const MEASURE_EVERY_MS = 30_000;
+/** Pages that load their state again because support was switched on or off do so in this many at once. */
+const RELOADS_A_LOOK = 400;
+
+/** What a page was told last. */
+interface Told {
+  readonly said: string;
+  readonly atMs: number;
+}
+
+/**
+ * Tells users' open chats their place in the queue, the wait that is to be expected, and when support opens, closes or is
+ * switched on or off. Every node looks for itself, for all its tenants by one statement, and says only what has changed;
+ * a page's own GET says the same.
+ */
+export function openQueueLive({ hub, database, views, desk, log, timeZone, clock }: QueueLiveDeps): QueueLive {
+  const hours = new Map<string, { readonly key: string; readonly isOn: boolean }>();
+  const waits = new Map<string, { readonly seconds: number | null; readonly atMs: number }>();
+  const reloads: { readonly tenantId: string; readonly id: string }[] = [];
+  let told = new Map<string, Told>();
+  let isClosed = false;
+  let timer: NodeJS.Timeout;
+
+  async function look(): Promise<void> {
+    reloadSome();
+    const heard = hub.heard(CONVERSATION_ROOM);
+    if (heard.size === 0) {
+      told.clear();
+      return;
+    }
+    const nowMs = clock();
+    const states = new Map<string, SupportState>();
+    for (const [tenantId, ids] of heard) states.set(tenantId, stateOf(tenantId, ids, new Date(nowMs)));
+    const open = [...states].flatMap(([tenantId, { enabled, isOpen }]) => (enabled && isOpen ? [tenantId] : []));
+    const places = await readPlaces(open);
+    await measure([...places.keys()], nowMs);
+    if (isClosed) return;
+    const next = new Map<string, Told>();
+    for (const [tenantId, ids] of heard) {
+      const state = states.get(tenantId);
+      if (!state) continue;
+      for (const id of ids) next.set(id, tell(tenantId, id, state, places.get(tenantId)?.get(id) ?? null, nowMs));
+    }
+    told = next;
+  }
+
+  /** The hours as they are now; when support was switched on or off since the last look, its pages load their state again. */
+  function stateOf(tenantId: string, ids: readonly string[], now: Date): SupportState {
+    const state = desk.supportState({ tenant: { id: tenantId, slug: '' }, now });
+    const { enabled, isOpen, opensAt, awayMessage } = state;
+    const before = hours.get(tenantId);
+    if (before && before.isOn !== enabled) for (const id of ids) reloads.push({ tenantId, id });
+    hours.set(tenantId, { key: JSON.stringify([isOpen, opensAt, awayMessage]), isOn: enabled });
+    return state;
+  }
+
+  function reloadSome(): void {
+    for (const { tenantId, id } of reloads.splice(0, RELOADS_A_LOOK)) {
+      hub.tell(tenantId, conversationRoom(id), {
+        encode: ({ format, audience }) =>
+          format === 'html' && audience === 'user' ? '<hx-reload hx-target="#conversation-state"></hx-reload>' : null,
+      });
+    }
+  }
+
+  function tell(tenantId: string, id: string, state: SupportState, place: number | null, nowMs: number): Told {
+    const seconds = place === null ? null : (waits.get(tenantId)?.seconds ?? null);
+    const key = hours.get(tenantId)?.key ?? '';
+    const said = `${key} ${place ?? ''} ${seconds === null ? '' : Math.floor(seconds / 60)}`;
+    const before = told.get(id);
+    if (before?.said === said) return before;
+    // a page says itself what it was loaded with; who is taken or has nobody to wait for hears that from a line of the log
+    if (place === null && (before === undefined || before.said.startsWith(`${key} `))) return { said, atMs: nowMs };
+    if (before && place !== null && place > NEAR && nowMs - before.atMs < FAR_EVERY_MS) return before;
+    const view = { ...state, position: place, expectedWaitSeconds: seconds };
+    hub.tell(tenantId, conversationRoom(id), {
+      encode({ format, audience, language }) {
+        if (format !== 'html' || audience !== 'user') return null;
+        // the viewer's language is one of ours: the gate chose it
+        const show = views.for({ language: language as 'en' | 'bn', zone: timeZone(tenantId) });
+        return stream.fill('#desk-state', show.partial('/chat/_desk', { desk: view }).trim());
+      },
+    });
+    return { said, atMs: nowMs };
+  }
+
+  async function readPlaces(tenantIds: readonly string[]): Promise<Map<string, Map<string, number>>> {
+    const places = new Map<string, Map<string, number>>();
+    if (tenantIds.length === 0) return places;
+    const { rows } = await database.systemPool.query<{ tenant_id: string; conversation_id: string; place: number }>({
+      name: 'queue-places',
+      text: 'select tenant_id, conversation_id, place from queue_places($1, $2)',
+      values: [tenantIds, MOST_PLACES],
+    });
+    for (const { tenant_id, conversation_id, place } of rows) {
+      const own = places.get(tenant_id) ?? new Map<string, number>();
+      places.set(tenant_id, own.set(conversation_id, place));
+    }
+    return places;
+  }
+
+  async function measure(tenantIds: readonly string[], nowMs: number): Promise<void> {
+    const due = tenantIds.filter((id) => nowMs - (waits.get(id)?.atMs ?? -MEASURE_EVERY_MS) >= MEASURE_EVERY_MS);
+    if (due.length === 0) return;
+    const { rows } = await database.systemPool.query<{ tenant_id: string; seconds: number | null }>({
+      name: 'first-waits',
+      text: 'select tenant_id, seconds from first_waits($1, $2, $3)',
+      values: [due, new Date(nowMs - MEASURED_FOR_MS), MIN_MEASURED],
+    });
+    for (const { tenant_id, seconds } of rows) waits.set(tenant_id, { seconds, atMs: nowMs });
+  }
+
+  function lookLater(): void {
+    timer = setTimeout(() => {
+      look()
+        .catch((error: unknown) => {
+          if (!isClosed)
+            log.warn({ err: error }, 'waiting chats could not be told how it stands; the next look follows');
+        })
+        .finally(() => {
+          if (!isClosed) lookLater();
+        });
+    }, LOOK_EVERY_MS).unref();
+  }
+  lookLater();
+
+  return {
+    close() {
+      isClosed = true;
+      clearTimeout(timer);
+    },
+  };
+}

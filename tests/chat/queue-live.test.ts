@@ -1,0 +1,168 @@
+/** What an open chat is told while it is open: its place, the hours, the switch. Nothing is loaded again for it by hand. */
+import type { Page } from 'playwright-core';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { changeSettings, type Stage, setStage, startConversation, type Window } from './windows.ts';
+
+let stage: Stage;
+beforeAll(async () => {
+  stage = await setStage();
+});
+afterAll(() => stage?.stop());
+
+/** Frames that a page got over its socket or its event stream. */
+async function listen({ page, context }: Window, mean: 'ws' | 'sse'): Promise<string[]> {
+  const frames: string[] = [];
+  page.on('websocket', (socket) =>
+    socket.on('framereceived', ({ payload }) => {
+      frames.push(String(payload));
+    }),
+  );
+  if (mean === 'ws') return frames;
+  await context.addInitScript(() => {
+    globalThis.WebSocket = class extends EventTarget {
+      readyState = 3;
+      constructor() {
+        super();
+        setTimeout(() => this.dispatchEvent(new CloseEvent('close', { code: 1006 })), 5);
+      }
+      close() {}
+      send() {}
+    } as never;
+    const Source = globalThis.EventSource;
+    const heard: string[] = [];
+    Object.assign(globalThis, { heard });
+    globalThis.EventSource = class extends Source {
+      constructor(url: string | URL) {
+        super(url);
+        this.addEventListener('message', ({ data }) => heard.push(data));
+      }
+    };
+  });
+  return frames;
+}
+
+const heardOf = async (page: Page, frames: string[]) => [
+  ...frames,
+  ...(await page.evaluate(() => (globalThis as { heard?: string[] }).heard ?? [])),
+];
+
+async function take(path: string): Promise<void> {
+  const agent = await stage.tenant.signIn('agent');
+  const taken = await fetch(`${stage.app.base}/api/admin/support/conversations/${path.split('/').at(-1)}/assign`, {
+    method: 'POST',
+    headers: { ...agent.bearer, 'content-type': 'application/json' },
+    body: '{}',
+  });
+  expect(taken.status).toBe(200);
+}
+
+const mean = (page: Page) => page.locator('#live').getAttribute('data-mean');
+const queue = (page: Page) =>
+  page
+    .locator('.queue')
+    .textContent({ timeout: 1_000 })
+    .catch(() => null);
+
+/** Marks the page, so that one that was loaded again can be told. */
+const mark = (page: Page) => page.evaluate(() => void Object.assign(globalThis, { isSame: true }));
+const isSame = (page: Page) => page.evaluate(() => 'isSame' in globalThis);
+
+describe.each([
+  ['ws', 'driver-2', 'ayesha', 'en'],
+  ['sse', 'customer-2', 'kacchi-house', 'bn'],
+] as const)('by %s', (way, ahead, who, language) => {
+  it('a chat that waits is told when it comes nearer, by less than 600 bytes', async () => {
+    const types = { 'driver-2': 'driver', ayesha: 'customer', 'customer-2': 'customer', 'kacchi-house': 'restaurant' };
+    const first = await stage.open(ahead, { javaScriptEnabled: false });
+    const before = await startConversation(first.page, stage.app.base, 'I was here before', types[ahead]);
+    await first.context.close();
+    const window = await stage.open(who);
+    const { page, context } = window;
+    await context.addCookies([{ name: 'lang', value: language, url: stage.app.base }]);
+    const frames = await listen(window, way);
+    await startConversation(page, stage.app.base, 'And I behind', types[who]);
+    await expect.poll(() => mean(page), { timeout: 10_000 }).toBe(way);
+    await mark(page);
+    const words =
+      language === 'en'
+        ? { behind: /You are number 2 in the queue/, next: /You are next/ }
+        : { behind: /সারিতে আপনার অবস্থান ২/, next: /এরপর আপনার পালা/ };
+    await expect.poll(() => queue(page), { timeout: 10_000 }).toMatch(words.behind);
+    await page.fill('#composer textarea', 'half a sentence');
+    await take(before);
+    await expect.poll(() => queue(page), { timeout: 10_000 }).toMatch(words.next);
+    expect(await page.inputValue('#composer textarea')).toBe('half a sentence');
+    expect(await isSame(page)).toBe(true);
+    const told = (await heardOf(page, frames)).filter((frame) => frame.includes('desk-state'));
+    const bytes = told.map((frame) => Buffer.byteLength(frame));
+    process.stdout.write(`queue: by ${way} ${JSON.stringify(bytes)} bytes\n`);
+    expect(bytes.length).toBeGreaterThan(0);
+    expect(Math.max(...bytes)).toBeLessThan(600);
+    await take(new URL(page.url()).pathname);
+    await expect.poll(() => queue(page), { timeout: 10_000 }).toBe(null);
+    await context.close();
+  }, 60_000);
+});
+
+describe('an open chat', () => {
+  it('is told when support closes for the day and when it opens, and goes on being written in', async () => {
+    const { page, context } = await stage.open('rahim');
+    await startConversation(page, stage.app.base, 'Is anybody there?');
+    await expect.poll(() => mean(page)).toBe('ws');
+    await mark(page);
+    // so that the hours of before have been looked at
+    await page.waitForTimeout(3_000);
+    await page.fill('#composer textarea', 'half a sentence');
+    const today = new Date().toISOString().slice(0, 10);
+    const yesterday = new Date(Date.now() - 86_400_000).toISOString().slice(0, 10);
+    const tomorrow = new Date(Date.now() + 86_400_000).toISOString().slice(0, 10);
+    const { settings } = await read();
+    const businessHours = { ...settings.businessHours, holidays: [yesterday, today, tomorrow] };
+    const open = await changeSettings(stage, { businessHours, awayMessage: 'We sleep <b>now</b>.' });
+    await expect
+      .poll(
+        () =>
+          page
+            .locator('#desk-state .away')
+            .textContent({ timeout: 500 })
+            .catch(() => ''),
+        { timeout: 10_000 },
+      )
+      .toMatch(/We sleep <b>now<\/b>\..*We are back on/);
+    expect(await page.locator('.queue').count()).toBe(0);
+    await open();
+    await expect.poll(() => page.locator('.away').count(), { timeout: 10_000 }).toBe(0);
+    await expect.poll(() => queue(page)).toMatch(/You are next/);
+
+    // the switch, in mid-sentence: what is typed stays in sight, and the page says why it cannot go out
+    const turnOn = await changeSettings(stage, { enabled: false });
+    await page.getByText('Support chat is switched off at the moment.').waitFor({ timeout: 10_000 });
+    expect(await page.locator('#composer textarea').isVisible()).toBe(true);
+    expect(await page.inputValue('#composer textarea')).toBe('half a sentence');
+    await page.fill('#composer textarea', '');
+    await expect.poll(() => page.locator('#composer textarea').isVisible()).toBe(false);
+    await turnOn();
+    await expect.poll(() => page.locator('#composer textarea').isVisible(), { timeout: 10_000 }).toBe(true);
+    expect(await isSame(page)).toBe(true);
+    await context.close();
+  }, 60_000);
+
+  it('of staff, and a program, hear nothing of it', async () => {
+    const agent = await stage.open('agent');
+    const frames = await listen(agent, 'ws');
+    const { page } = await stage.open('restaurant-2');
+    const path = await startConversation(page, stage.app.base, 'Hello', 'restaurant');
+    await agent.page.goto(`${stage.app.base}/admin/support-chat/${path.split('/').at(-1)}`);
+    await expect.poll(() => frames.length).toBeGreaterThan(0);
+    await expect.poll(() => queue(page), { timeout: 10_000 }).toMatch(/You are/);
+    await page.waitForTimeout(4_500);
+    expect(frames.filter((frame) => frame.includes('desk-state'))).toEqual([]);
+    await agent.context.close();
+  });
+});
+
+async function read(): Promise<{ settings: { businessHours: object } }> {
+  const owner = await stage.tenant.signIn('owner');
+  const answer = await fetch(`${stage.app.base}/api/admin/support/settings`, { headers: owner.bearer });
+  return (await answer.json()) as { settings: { businessHours: object } }; // its answer
+}
