@@ -1,5 +1,6 @@
 import { fileURLToPath } from 'node:url';
 import { defineConfig } from 'vitest/config';
+import { SideBySide } from './support/side-by-side.ts';
 
 /** One private PostgreSQL per run (global-database.ts); every test file lives in tenants of its own on it. */
 export default defineConfig({
@@ -9,8 +10,11 @@ export default defineConfig({
     globalSetup: ['tests/support/global-database.ts'],
     reporters: ['default', './tests/support/closing-line.ts'],
     pool: 'forks',
-    // two cores would give one worker, which waits most of the time
-    maxWorkers: 2,
+    // two cores would give one worker, which waits most of the time: two that work, and one that waits
+    maxWorkers: 3,
+    sequence: { sequencer: SideBySide },
+    // tests of one file that are side by side start processes of their own
+    maxConcurrency: 2,
     testTimeout: 30_000,
     // the machine may be busy; what is there at once is found at once
     expect: { poll: { timeout: 8_000 } },

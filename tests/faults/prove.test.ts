@@ -91,7 +91,8 @@ const shared = () => ({ url: databaseUrl(), adminUrl: adminUrl() });
 
 afterAll(killNodes);
 
-describe(`the suite finds each seeded defect (FAULTS_SEED=${seed})`, () => {
+// most of a proof is waiting for what must not come
+describe.concurrent(`the suite finds each seeded defect (FAULTS_SEED=${seed})`, () => {
   const isLong = process.env['LONG'] === '1';
   const proofs = Object.entries(PROOFS).filter(([, { needsLong }]) => isLong || !needsLong);
   test.each(proofs)('%s', { timeout: isLong ? 600_000 : 90_000, retry: 1 }, async (name, proof) => {

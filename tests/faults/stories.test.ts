@@ -19,10 +19,16 @@ if (!hasRedis()) {
 afterAll(killNodes);
 
 describe(`faults survived (FAULTS_SEED=${seed})`, () => {
-  test.each(CATALOGUE)('$row $title', { timeout: 120_000 }, (entry) => tell(entry, { rounds: entry.short }));
+  const busy = CATALOGUE.filter((entry) => !entry.waits);
+  test.each(busy)('$row $title', { timeout: 120_000 }, (entry) => tell(entry, { rounds: entry.short }));
 });
 
-describe.skipIf(!hasRedis())(`three nodes with Redis between them (FAULTS_SEED=${seed})`, () => {
+describe.concurrent(`faults survived, with patience (FAULTS_SEED=${seed})`, () => {
+  const patient = CATALOGUE.filter((entry) => entry.waits);
+  test.each(patient)('$row $title', { timeout: 120_000 }, (entry) => tell(entry, { rounds: entry.short }));
+});
+
+describe.skipIf(!hasRedis())(`three nodes with Redis between them (FAULTS_SEED=${seed})`, { concurrent: true }, () => {
   test.each(overRedis)('$row $title', { timeout: 120_000 }, (entry) =>
     tell(entry, { rounds: entry.overRedis ?? 1, backplane: 'redis', nodes: 3 }),
   );

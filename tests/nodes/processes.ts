@@ -5,6 +5,7 @@ import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { COMPILED } from '../support/compiled.ts';
 
 const MAIN = fileURLToPath(new URL('../../src/main.ts', import.meta.url));
 
@@ -31,6 +32,7 @@ export async function startProcess(databaseUrl: string, env: Record<string, stri
       DEMO: '0',
       LIMITS: 'off',
       LOG_LEVEL: 'error',
+      NODE_COMPILE_CACHE: COMPILED,
       ...env,
     },
   });

@@ -3,6 +3,7 @@ import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 import pg from 'pg';
+import { COMPILED } from '../support/compiled.ts';
 import { type FreshDatabase, freshDatabase } from '../support/database.ts';
 import type { Handle, TestSession, TestTenant } from '../support/people.ts';
 import { type RunningApp, startApp } from '../support/running-app.ts';
@@ -27,6 +28,8 @@ export interface PostOffice {
   mailOf(about: Answered): Promise<OwedMail | undefined>;
   /** The same once it was sent, or need not be. */
   settled(about: Answered): Promise<OwedMail>;
+  /** Waits until nothing is left that could tell anybody of this tenant anything: no job, and none after more looks. */
+  emptied(looksMs: number): Promise<void>;
   /** Lets time pass for a conversation. */
   goQuiet(conversationId: string, minutes?: number): Promise<void>;
   startWorker(sendMs?: number): Promise<Worker>;
@@ -114,6 +117,18 @@ export async function openPostOffice(): Promise<PostOffice> {
         return mail && mail.state !== 'owed' ? mail : null;
       }, 25_000);
     },
+    async emptied(looksMs: number): Promise<void> {
+      const isEmpty = async () => {
+        const { rows } = await admin.query(
+          `select 1 from jobs.job where data -> 'tenant' ->> 'id' = $1 and state in ('created', 'retry', 'active')`,
+          [office.home.tenant.id],
+        );
+        return rows.length === 0;
+      };
+      await eventually(isEmpty);
+      await new Promise((done) => setTimeout(done, looksMs));
+      await eventually(isEmpty);
+    },
     async goQuiet(conversationId: string, minutes = 15): Promise<void> {
       await admin.query(
         // half a second before it counts as quiet: workers may have looked beyond that place already
@@ -125,6 +140,7 @@ export async function openPostOffice(): Promise<PostOffice> {
     async startWorker(sendMs = 3_000): Promise<Worker> {
       const file = fileURLToPath(new URL('./worker.ts', import.meta.url));
       const child = spawn(process.execPath, [file, database.url, smtp.url, String(sendMs), service.origin], {
+        env: { ...process.env, NODE_COMPILE_CACHE: COMPILED },
         stdio: ['ignore', 'pipe', 'pipe'],
       });
       workers.add(child);

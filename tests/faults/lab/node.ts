@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { collectText } from '../../support/collected-log.ts';
+import { COMPILED } from '../../support/compiled.ts';
 
 const ROOT = fileURLToPath(new URL('../../..', import.meta.url));
 const DEFECTS = new URL('../defects/', import.meta.url);
@@ -55,8 +56,7 @@ export async function startNode(options: NodeOptions): Promise<LabNode> {
       env: {
         PATH: process.env['PATH'] ?? '',
         HOME: '/nonexistent',
-        // a lab starts the same program hundreds of times; what it is compiled to is kept, by its content
-        NODE_COMPILE_CACHE: join(tmpdir(), 'safego-faults-compiled'),
+        NODE_COMPILE_CACHE: COMPILED,
         DATABASE_URL: options.databaseUrl,
         DATA_DIR: dataDir,
         SECRET_KEY: LAB_SECRET,

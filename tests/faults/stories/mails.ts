@@ -4,6 +4,7 @@ import { once } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { startMailServer } from '../../reach/mail-server.ts';
+import { COMPILED } from '../../support/compiled.ts';
 import type { Anomaly } from '../lab/checker.ts';
 import { http } from '../lab/client.ts';
 import { type LabConversation, textOf } from '../lab/lab.ts';
@@ -103,6 +104,7 @@ export const mails: Story = (options) =>
           new URL(`../defects/${name}.ts`, import.meta.url).href,
         ]);
         const child = spawn(process.execPath, [...imports, file, databaseUrl.href, smtp.url, '3000'], {
+          env: { ...process.env, NODE_COMPILE_CACHE: COMPILED },
           stdio: ['ignore', 'pipe', 'inherit'],
         });
         workers.add(child);
