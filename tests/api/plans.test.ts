@@ -271,10 +271,13 @@ describe('the test itself', () => {
     const listed = await statementsOf(() => agent.get('/api/admin/support/conversations?limit=20'));
     const lists = drop(
       'conversations_by_activity',
-      'conversations_by_status',
-      'conversations_by_assignee',
-      'conversations_by_user_type',
+      'conversations_closed_by_activity',
+      'conversations_closed_by_assignee',
+      'conversations_closed_by_user_type',
       'conversations_by_user',
+      'conversations_open',
+      'conversations_one_open',
+      'conversations_closed',
     );
     expect(await scannedTables(listed, lists)).toContain('conversations');
     const logged = await statementsOf(() => agent.get(`${messagesOf(longLog())}?before=25000`));

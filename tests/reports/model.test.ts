@@ -88,7 +88,8 @@ type Company = Awaited<ReturnType<typeof company>>;
 async function model({ tenant }: Company): Promise<string> {
   const parts = await Promise.all(
     [
-      'select * from report_conversations where tenant_id = $1 order by conversation_id',
+      // when it was made is its own
+      "select to_jsonb(c) - 'folded_at' as row from report_conversations c where tenant_id = $1 order by conversation_id",
       'select * from report_responses where tenant_id = $1 order by conversation_id, seq',
       'select * from report_activity where tenant_id = $1 order by conversation_id, day, side, agent_id',
       'select * from report_cells where tenant_id = $1 order by grain, cell, start',
@@ -409,6 +410,34 @@ describe('looking for what has happened', () => {
     }
     await home.fold({ batches: 10 });
     expect((await home.verify()).behind).toBe(0);
+  });
+
+  test('what is being spoken waits for a pause, and at most three minutes', async () => {
+    const home = await company('Asia/Dhaka');
+    const told = await home.tell.whole({ ...plain, begins: Date.now() - 600_000, steps: steps([0, user]) });
+    const patient = { batches: 1_000, isPatient: true };
+    const madeAfter = async (said: string, made: string) => {
+      await admin.query(
+        `update conversations set last_seq = last_seq + 1, last_message_at = clock_timestamp() - $2::interval where id = $1`,
+        [told.id, said],
+      );
+      await admin.query(
+        `update report_conversations set folded_at = clock_timestamp() - $2::interval where conversation_id = $1`,
+        [told.id, made],
+      );
+      return (await home.fold(patient)).folded;
+    };
+    // new, and silent for longer than anybody pauses
+    expect((await home.fold(patient)).folded).toBe(1);
+    expect(await madeAfter('1 second', '1 minute')).toBe(0);
+    expect(await madeAfter('40 seconds', '1 minute')).toBe(1);
+    expect(await madeAfter('1 second', '200 seconds')).toBe(1);
+    // what it says of its age allows for that
+    const { rows } = await admin.query<{ age: number }>(
+      'select extract(epoch from clock_timestamp() - as_of)::float8 as age from report_states where tenant_id = $1',
+      [home.tenant.id],
+    );
+    expect(rows[0]?.age).toBeGreaterThan(179);
   });
 
   test('other opening hours make anew what they change, and nothing else', async () => {

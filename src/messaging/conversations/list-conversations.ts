@@ -247,11 +247,16 @@ async function list(scope: Scope<Person>, conditions: readonly Condition[], page
 
 const COLUMNS = sql`c.id, c.opened_by, c.assigned_admin_id, c.last_message_at, c.last_message_at::text as at`;
 
-/** One more than the page holds, which tells whether there is a next one. */
+/**
+ * One more than the page holds, which tells whether there is a next one. Open and closed ones are looked up by
+ * themselves, because they have indexes of their own: what is written goes into the open ones' few.
+ */
 function newest(scope: Scope, conditions: readonly Condition[], page: ListPage): Condition {
-  return sql`
-    select ${COLUMNS} from conversations c where ${where(scope, conditions, page)}
-    order by c.last_message_at desc, c.id desc limit ${page.limit + 1}`;
+  const order = sql`order by c.last_message_at desc, c.id desc limit ${page.limit + 1}`;
+  const ofStatus = (status: ConversationStatus) => sql`
+    (select ${COLUMNS} from conversations c
+     where c.status = ${sql.lit(status)} and ${where(scope, conditions, page)} ${order})`;
+  return sql`select c.* from (${ofStatus('open')} union all ${ofStatus('closed')}) c ${order}`;
 }
 
 /** The tenant, the conditions, and after the cursor. */

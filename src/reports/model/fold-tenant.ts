@@ -21,7 +21,16 @@ export interface FoldLimits {
   readonly batches: number;
   /** Looks at every conversation instead of those that moved lately: finds what was put into the tables by hand. */
   readonly everything?: boolean;
+  /** Leaves conversations that somebody writes into just now for later: at most `PATIENCE`. */
+  readonly isPatient?: boolean;
 }
+
+/** A conversation is spoken in just now while its last line is not older than this. */
+const JUST_NOW = '30 seconds';
+/** The facts of a conversation that is spoken in are at most so old. */
+const PATIENCE = '3 minutes';
+/** Times as long as a run took, nothing is taken in after it: those who write come first. */
+const REST = 20;
 
 /** Conversations in one transaction: a second at most, so that nobody who deletes has to wait for long. */
 const AT_ONCE = 500;
@@ -47,15 +56,40 @@ export async function foldTenant(scope: Scope, tenant: TenantInfo, limits: FoldL
   await transact(scope, (inside) => followRules(inside, rulesOf(tenant)));
   const look = await beginLook(scope, limits.everything ?? false);
   let folded = 0;
-  folded += await foldInBatches(scope, left, (inside, after) => movedConversations(inside, look, after));
+  folded += await foldInBatches(scope, left, (inside, after) =>
+    movedConversations(inside, look, limits.isPatient ?? false, after),
+  );
   folded += await foldInBatches(scope, left, (inside) => ratedConversations(inside, look));
   folded += await foldInBatches(scope, left, (inside) => movedPeople(inside, look));
   folded += await refoldByRules(scope, left);
   const isDone = left.batches > 0;
-  if (isDone) await endLook(scope, look);
+  if (isDone) await endLook(scope, look, limits.isPatient ?? false);
   // a build that takes many runs adds up at its end: until then no day would stay as it is
   const { days, months } = isDone ? await refreshSums(scope) : { days: 0, months: 0 };
   return { folded, days, months, isDone };
+}
+
+/**
+ * The same, if the last run's rest is over; null before. A conversation's facts are made anew from its whole log, so
+ * that while hundreds are written into at once each run takes a second: what is being spoken waits for a pause, and a
+ * twentieth of the time is what all of it may have. Reports say how old they are.
+ */
+export async function foldRestedTenant(scope: Scope, tenant: TenantInfo, limits: FoldLimits): Promise<FoldRun | null> {
+  const [resting] = await rows(
+    scope,
+    sql<{ id: string }>`
+      select tenant_id as id from report_states where tenant_id = ${tenant.id} and rest_until > clock_timestamp()`,
+  );
+  if (resting) return null;
+  const begun = performance.now();
+  const run = await foldTenant(scope, tenant, { ...limits, isPatient: true });
+  await rows(
+    scope,
+    sql`
+      update report_states set rest_until = clock_timestamp() + make_interval(secs => ${(REST * (performance.now() - begun)) / 1000})
+      where tenant_id = ${tenant.id}`,
+  );
+  return run;
 }
 
 /** Where a look begins and what it will have seen. Times as PostgreSQL writes them, to the microsecond. */
@@ -86,11 +120,11 @@ async function beginLook(scope: Scope, everything: boolean): Promise<Look> {
   return look;
 }
 
-async function endLook(scope: Scope, look: Look): Promise<void> {
+async function endLook(scope: Scope, look: Look, isPatient: boolean): Promise<void> {
   await rows(
     scope,
     sql`
-      update report_states set as_of = greatest(as_of, ${look.at}::timestamptz),
+      update report_states set as_of = greatest(as_of, ${look.at}::timestamptz - (case when ${isPatient} then ${PATIENCE} else '0' end)::interval),
         settled_to = greatest(settled_to, ${look.settledTo}::timestamptz),
         mark_at = case when mark_xmax is null or mark_xmax <= ${look.xmin}::xid8 then ${look.at}::timestamptz else mark_at end,
         mark_xmax = case when mark_xmax is null or mark_xmax <= ${look.xmin}::xid8 then ${look.xmax}::xid8 else mark_xmax end,
@@ -133,7 +167,12 @@ async function foldConversations(scope: Scope, ids: readonly string[]): Promise<
   if (ids.length > 0) await rows(scope, sql`select report_fold(${scope.tenant.id}, ${ids}::uuid[])`);
 }
 
-async function movedConversations(scope: Scope, { from }: Look, after: Found | null): Promise<Found[]> {
+async function movedConversations(
+  scope: Scope,
+  { from, at }: Look,
+  isPatient: boolean,
+  after: Found | null,
+): Promise<Found[]> {
   return rows(
     scope,
     sql<Found>`
@@ -142,7 +181,11 @@ async function movedConversations(scope: Scope, { from }: Look, after: Found | n
         and (${after?.id ?? null}::uuid is null or (c.last_message_at, c.id) > (${after?.at ?? null}::timestamptz, ${after?.id ?? null}::uuid))
         and not exists (
           select from report_conversations r
-          where r.conversation_id = c.id and r.tenant_id = c.tenant_id and r.last_seq = c.last_seq)
+          where r.conversation_id = c.id and r.tenant_id = c.tenant_id
+            and (r.last_seq = c.last_seq or (${isPatient} and c.last_message_at > ${at}::timestamptz - ${JUST_NOW}::interval
+              and r.folded_at > ${at}::timestamptz - ${PATIENCE}::interval)))
+        and not (${isPatient} and c.last_message_at > ${at}::timestamptz - ${JUST_NOW}::interval
+          and c.created_at > ${at}::timestamptz - ${PATIENCE}::interval)
       order by c.last_message_at, c.id limit ${AT_ONCE}`,
   );
 }

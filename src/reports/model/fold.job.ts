@@ -1,7 +1,7 @@
 import type { Database, Log } from '../../platform/database/index.ts';
 import type { Job } from '../../platform/jobs/index.ts';
 import { systemActor, type Tenancy } from '../../tenancy/index.ts';
-import { foldTenant } from './fold-tenant.ts';
+import { foldRestedTenant, foldTenant } from './fold-tenant.ts';
 
 /** Batches of a run in one tenant: half a minute's work when there is very much to do. */
 const BATCHES_A_RUN = 40;
@@ -27,10 +27,12 @@ function foldJob(
       for (const tenant of await tenancy.active()) {
         try {
           const run = await database.withScope(tenant, systemActor(tenant.id), (scope) =>
-            foldTenant(scope, tenant, { batches: BATCHES_A_RUN, everything }),
+            everything
+              ? foldTenant(scope, tenant, { batches: BATCHES_A_RUN, everything })
+              : foldRestedTenant(scope, tenant, { batches: BATCHES_A_RUN }),
           );
-          counts.folded += run.folded;
-          counts.days += run.days;
+          counts.folded += run?.folded ?? 0;
+          counts.days += run?.days ?? 0;
         } catch (error) {
           counts.failed++;
           log.error({ err: error, tenantId: tenant.id, job: name }, 'a job failed in one tenant');
