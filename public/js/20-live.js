@@ -1,11 +1,10 @@
 /*
- * The page's one live connection. hx-ws first; after three failures without an open, an event stream; after three of those, polling;
- * and up again after a while, because a server that restarts looks like a line that takes no sockets.
- * Which of them is in use is an attribute of a child of #live, and a new connection is a new attribute: that is all htmx needs.
+ * The page's one live connection. A socket first; after three failures without an open, an event stream; after three of those,
+ * polling; and up again after a while, because a server that restarts looks like a line that takes no sockets. All carry the same
+ * fragments, which htmx puts in their places one after the other.
  *
- * The cursor moves with the live channel only, never with the answer to a POST: each <hx-cursor> goes into the url at once, for
- * htmx reconnects to `connection.url` as it stands then. 35 seconds without a sign of life (the server beats every 20) count
- * as lost. 4401 and 4403 end it, and the page says so.
+ * The cursor moves with the live channel only, never with the answer to a POST: each new connection asks for what came after it.
+ * 35 seconds without a sign of life (the server beats every 20) count as lost. 4401 and 4403 end it, and the page says so.
  */
 safego.behaviour('live', (live) => {
   const silentAfterMs = 35_000;
@@ -28,7 +27,11 @@ safego.behaviour('live', (live) => {
   let climbAt = 0;
   let climbWaitMs = climbAfterMs.first;
   let isClimbing = false;
+  /** A socket or an event stream; null while there is none. */
   let stream = null;
+  let receiving = Promise.resolve();
+  let attempts = 0;
+  let retry;
 
   const address = (path) => {
     const query = [...cursors].map(([room, at]) => `room=${room}&after=${encodeURIComponent(at ?? '')}`);
@@ -47,30 +50,53 @@ safego.behaviour('live', (live) => {
       mark.hidden = mean === 'ws';
       mark.ariaLabel = mark.title = live.dataset[mean === 'sse' ? 'wordSse' : 'wordPoll'] ?? '';
     }
-    const settings = `pauseOnBackground:${live.dataset.pauses === 'true'} reconnectMaxDelay:15000`;
-    wire.setAttribute('hx-config', settings.replace(/(\w+):/g, `${mean}.$1:`));
-    if (mean === 'ws') wire.setAttribute('hx-ws:connect', socketAddress());
-    htmx.process(wire, true);
+    if (mean === 'ws') plug();
     if (mean === 'sse') listen();
   }
 
-  /** Takes the connection down; htmx closes what belonged to the attributes. */
   function unplug() {
-    wire.removeAttribute('hx-ws:connect');
-    htmx.process(wire, true);
+    clearTimeout(retry);
     stream?.close();
     stream = null;
   }
+
+  /** One after the other: what comes later may be about what came before. */
+  function take(text) {
+    sign();
+    receiving = receiving
+      .then(() => htmx.swap({ text, swap: 'none', target: wire, sourceElement: wire }))
+      .catch(() => {});
+  }
+
+  function plug() {
+    const socket = new WebSocket(socketAddress());
+    stream = socket;
+    socket.addEventListener('open', () => {
+      attempts = 0;
+      sign();
+    });
+    socket.addEventListener('message', ({ data }) => stream === socket && take(data));
+    socket.addEventListener('close', ({ code }) => {
+      if (stream !== socket) return;
+      stream = null;
+      if (code === 4401) return end(line.dataset.signedOut);
+      if (code === 4403) return end(line.dataset.refused);
+      lost();
+      // others than these would come again: then the silence is waited out
+      if (mean !== 'ws' || isResting() || ![1001, 1005, 1006, 1011, 1012, 1013, 1014].includes(code)) return;
+      attempts += 1;
+      retry = setTimeout(plug, Math.min(500 * 2 ** (attempts - 1), 15_000) * (0.7 + Math.random() * 0.6));
+    });
+  }
+
+  const isResting = () => document.hidden && live.dataset.pauses === 'true';
 
   /** The same fragments by an event stream. It never comes back by itself: its address would be that of an old cursor. */
   function listen() {
     const source = new EventSource(address('/events'));
     stream = source;
     source.onopen = sign;
-    source.onmessage = ({ data }) => {
-      sign();
-      void htmx.swap({ text: data, swap: 'none', target: wire, sourceElement: wire });
-    };
+    source.onmessage = ({ data }) => take(data);
     source.onerror = async () => {
       source.close();
       if (stream !== source) return;
@@ -149,19 +175,6 @@ safego.behaviour('live', (live) => {
     if (!line.hidden) line.textContent = safego.fill(line.dataset.lost, { seconds: safego.number(seconds) });
   }
 
-  function onClose({ detail }) {
-    if (detail.reason === 'removed' || detail.reason === 'cleanup') return;
-    if (detail.code === 4401) return end(line.dataset.signedOut);
-    if (detail.code === 4403) return end(line.dataset.refused);
-    lost();
-  }
-
-  live.addEventListener('htmx:ws:before:message:incoming', sign);
-  live.addEventListener('htmx:ws:after:connection', sign);
-  live.addEventListener('htmx:ws:close', onClose);
-  live.addEventListener('htmx:ws:after:message:incoming', ({ detail }) => {
-    detail.connection.url = socketAddress();
-  });
   // What a refused poll says is no news for the reader.
   live.addEventListener('htmx:before:swap', (event) => {
     if (event.detail.ctx.response?.status >= 400) event.preventDefault();
@@ -192,9 +205,8 @@ safego.behaviour('live', (live) => {
     connect();
   }
   function onSend({ detail }) {
-    const socket = wire._htmx?.ws?.connection?.socket;
-    detail.sent = socket?.readyState === WebSocket.OPEN;
-    if (detail.sent) socket.send(JSON.stringify(detail.frame));
+    detail.sent = mean === 'ws' && stream?.readyState === 1;
+    if (detail.sent) stream.send(JSON.stringify(detail.frame));
   }
   function onSignedOut() {
     if (!ended) end(line.dataset.signedOut);
@@ -214,8 +226,7 @@ safego.behaviour('live', (live) => {
   function onVisible() {
     lastSign = Date.now();
     if (!document.hidden) lostSince = 0;
-    // hx-ws rests by itself in a hidden tab
-    if (mean !== 'sse' || ended || live.dataset.pauses !== 'true') return;
+    if (mean === 'poll' || ended || live.dataset.pauses !== 'true') return;
     if (document.hidden) unplug();
     else if (!stream) connect();
   }
@@ -229,12 +240,12 @@ safego.behaviour('live', (live) => {
   addEventListener('pageshow', onShow);
   addEventListener('online', onLine);
   const timer = setInterval(watch, 1000);
-  wire.setAttribute('hx-swap', 'none');
   live.append(wire);
   setTimeout(connect);
 
   return () => {
     ended = true;
+    unplug();
     clearInterval(timer);
     document.removeEventListener('live:cursor', onCursor);
     document.removeEventListener('live:subscribed', onSubscribed);

@@ -46,10 +46,10 @@ export interface AssetsOptions {
 export const SHARED = 'shared';
 
 /**
- * htmx and its socket. What decides where messages go comes from public/js, and so does the event stream: browsers have it,
- * and hx-sse is a tenth of the script.
+ * htmx. What decides where messages go comes from public/js, and so do socket and event stream: browsers have them, and hx-ws
+ * and hx-sse are a tenth of the script each.
  */
-const HTMX_SCRIPTS = ['htmx.org/dist/htmx.min.js', 'htmx.org/dist/ext/hx-ws.min.js'] as const;
+const HTMX_SCRIPTS = ['htmx.org/dist/htmx.min.js'] as const;
 
 const TYPES: Readonly<Record<string, string>> = {
   '.css': 'text/css; charset=utf-8',
