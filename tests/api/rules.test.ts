@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
+import { insertConversation, insertPerson } from '../support/rows.ts';
 import { type Answer, type ApiApp, type Caller, deskOf, messagesOf, says, startApiApp } from './api-app.ts';
 
 /** Who may do what, and in which state: the rules of contract.md, each with what is allowed beside what is not. */
@@ -80,6 +81,44 @@ describe('answering', () => {
       const winner = answers.find((one) => one.status === 201);
       expect(await holder()).toBe(winner?.body.message.sender.id);
     }
+  });
+
+  test('first answers by the hundred, two admins after each: one line, one holder, one answer each', async () => {
+    const claims = vi.spyOn(app.messaging.appender, 'claim');
+    const { id: tenantId } = app.home.tenant;
+    const ids = await Promise.all(
+      Array.from({ length: 40 }, async () => insertConversation(app.admin, await insertPerson(app.admin, tenantId))),
+    );
+    const admins = [call.agent, call['agent-2']];
+    const answers = await Promise.all(
+      ids.flatMap((one) => admins.map((admin) => admin.post(messagesOf(one), says('first')))),
+    );
+    expect(answers.map((one) => one.status).sort()).toEqual([...ids.map(() => 201), ...ids.map(() => 409)]);
+    const { rows } = await app.admin.query(
+      `select c.id, array_agg(coalesce(m.event, m.sender_type) order by m.seq) as log,
+         bool_and(m.sender_id = c.assigned_admin_id) filter (where m.sender_type = 'admin') as "isHolders",
+         bool_and(m.data ->> 'adminId' = c.assigned_admin_id::text and m.data ->> 'actorName' is not null)
+           filter (where m.event = 'assigned') as "isTold",
+         (select count(*)::integer from audit_log a where a.entity_id = c.id::text
+            and a.action = 'SUPPORT_CONVERSATION_ASSIGNED' and a.actor_id = c.assigned_admin_id::text) as audited,
+         (select array_agg(p.side order by p.side) from conversation_participants p
+            where p.conversation_id = c.id and p.left_at is null) as "takePart"
+       from conversations c join messages m on m.conversation_id = c.id where c.id = any ($1) group by c.id`,
+      [ids],
+    );
+    expect(rows).toEqual(
+      ids.map(() => ({
+        id: expect.any(String),
+        log: ['assigned', 'admin'],
+        isHolders: true,
+        isTold: true,
+        audited: 1,
+        takePart: ['admin'],
+      })),
+    );
+    // none of them went by the slow door because the quick one was locked
+    const claimed = await Promise.all(claims.mock.results.map((one) => one.value));
+    expect(claimed.filter((one) => one !== null)).toHaveLength(ids.length);
   });
 
   test('a viewer reads and never writes; losing the right counts at once', async () => {

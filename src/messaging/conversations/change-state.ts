@@ -4,6 +4,7 @@ import { newId } from '../../platform/text/index.ts';
 import { recordAudit } from '../../tenancy/index.ts';
 import { tell } from '../events.ts';
 import { appendInTransaction } from '../messages/append-in-transaction.ts';
+import type { NewMessage } from '../messages/stored-message.ts';
 import { Conversation } from './conversation.entity.ts';
 import { joinConversation, leaveConversation } from './join-conversation.ts';
 
@@ -97,23 +98,42 @@ async function line(
   event: string,
   data: Record<string, unknown>,
 ): Promise<number> {
-  const id = newId();
-  const { actor } = scope;
   const [outcome] = await appendInTransaction(scope, [
-    {
-      id,
-      tenantId: scope.tenant.id,
-      conversationId: conversation.id,
-      sender: { type: 'system' },
-      clientId: id,
-      messageType: 'system',
-      event,
-      data: { ...data, actorId: actor.id, actorSide: actor.side ?? 'system', actorName: actor.name ?? null },
-      body: null,
-    },
+    systemLine(scope.tenant.id, conversation.id, event, { ...data, ...actorOf(scope.actor) }),
   ]);
   if (outcome?.verdict !== 'new') throw new Error(`a system line was not stored: ${outcome?.verdict}`);
   tell(scope, { type: 'messages:appended', tenantId: scope.tenant.id, messages: [outcome.message] });
   tell(scope, { type: 'conversation:state', tenantId: scope.tenant.id, conversationId: conversation.id });
   return outcome.message.seq;
+}
+
+/** Who did what a line tells, as its data names them. */
+function actorOf(actor: Actor & Partial<Person>): Record<string, unknown> {
+  return { actorId: actor.id, actorSide: actor.side ?? 'system', actorName: actor.name ?? null };
+}
+
+function systemLine(
+  tenantId: string,
+  conversationId: string,
+  event: string,
+  data: Record<string, unknown>,
+): NewMessage {
+  const id = newId();
+  return {
+    id,
+    tenantId,
+    conversationId,
+    sender: { type: 'system' },
+    clientId: id,
+    messageType: 'system',
+    event,
+    data,
+    body: null,
+  };
+}
+
+/** The line that `assignTo` writes when somebody takes a conversation that was nobody's. */
+export function claimLine(actor: Person, conversationId: string): NewMessage {
+  const data = { adminId: actor.id, adminName: actor.name, fromAdminId: null, ...actorOf(actor) };
+  return systemLine(actor.tenantId, conversationId, 'assigned', data);
 }

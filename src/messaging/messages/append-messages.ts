@@ -1,8 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Database, Log, Scope } from '../../platform/database/index.ts';
-import { isInTransaction } from '../../platform/database/index.ts';
+import { batched, isInTransaction } from '../../platform/database/index.ts';
 import { Unavailable } from '../../platform/errors/index.ts';
-import { callAppend } from './append-statement.ts';
+import { type Claim, callAppend, callClaim } from './append-statement.ts';
 import type { AppendOutcome, NewMessage, StoredMessage } from './stored-message.ts';
 
 /** Most messages one statement takes; beyond it a statement's time grows without saving anything. */
@@ -28,6 +28,9 @@ interface Lane {
   running: number;
 }
 
+/** First answers that one statement takes, and statements of them at once. */
+const CLAIMS = { max: 100, atOnce: 1 };
+
 /** Told once per committed batch; per conversation in the order of the sequence. */
 export type AppendedListener = (messages: readonly StoredMessage[]) => void;
 
@@ -40,6 +43,13 @@ export interface Appender {
    *   stored is then unknown, and sending it again with the same client id is safe.
    */
   append(message: NewMessage, scope?: Scope): Promise<AppendOutcome>;
+  /**
+   * Makes a conversation that is nobody's the answering admin's, and stores the line that says so and the answer, with
+   * whatever other first answers arrive meanwhile. Resolves after COMMIT; tells no listener.
+   * @returns both as they were stored; null where it could not be claimed and nothing happened, or where nobody knows:
+   *   asking again with the same client id is safe
+   */
+  claim(claim: Claim): Promise<readonly [line: StoredMessage, answer: StoredMessage] | null>;
   /** For what `appendInTransaction` stored, once its transaction has committed. */
   announce(messages: readonly StoredMessage[]): void;
   onAppended(listener: AppendedListener): void;
@@ -183,6 +193,16 @@ export function createAppender({ database, log }: { database: Pick<Database, 'ap
     }
   }
 
+  const claimTogether = batched((claims: readonly Claim[]) => callClaim(database.appendPool, claims), CLAIMS);
+  async function claim(claim: Claim): ReturnType<Appender['claim']> {
+    try {
+      return await claimTogether(claim);
+    } catch (error) {
+      log.warn({ code: codeOf(error) }, 'first answers are stored one by one');
+      return null;
+    }
+  }
+
   function announce(messages: readonly StoredMessage[]): void {
     for (const listener of listeners) {
       try {
@@ -196,6 +216,7 @@ export function createAppender({ database, log }: { database: Pick<Database, 'ap
 
   return {
     append,
+    claim,
     announce,
     onAppended: (listener) => void listeners.push(listener),
     pending: () => waiting,

@@ -40,8 +40,12 @@ const TEXT = `select ord, verdict, id, seq, version, created_at, stored, retry_a
   $10::text[], $11::text[], $12::uuid[], $13::uuid[], $14::text[], $15::integer[], $16::integer[],
   $17::boolean)`;
 
-/** The arguments of `append_messages` for a batch, column by column. */
-function appendValues(batch: readonly NewMessage[], wait: boolean): unknown[] {
+const CLAIM_TEXT = `select ord, verdict, id, seq, version, created_at, stored, retry_after from claim_and_append(
+  $1::uuid[], $2::uuid[], $3::uuid[], $4::text[], $5::uuid[], $6::integer[], $7::uuid[], $8::text[], $9::text[],
+  $10::text[], $11::text[], $12::uuid[], $13::uuid[], $14::text[], $15::integer[], $16::integer[])`;
+
+/** The arguments of `append_messages` for a batch, column by column; all but whether it waits. */
+function columnsOf(batch: readonly NewMessage[]): unknown[] {
   const column = (pick: (message: NewMessage) => unknown) => batch.map(pick);
   return [
     column((m) => m.id),
@@ -60,7 +64,6 @@ function appendValues(batch: readonly NewMessage[], wait: boolean): unknown[] {
     column((m) => m.refuseNew ?? null),
     column((m) => m.sendLimit?.messages ?? null),
     column((m) => m.sendLimit?.seconds ?? null),
-    wait,
   ];
 }
 
@@ -77,7 +80,7 @@ export async function callAppend(
   const result = await database.query<AppendRow>({
     name: 'append_messages',
     text: TEXT,
-    values: appendValues(batch, wait),
+    values: [...columnsOf(batch), wait],
   });
   const outcomes: (AppendOutcome | 'busy')[] = new Array(batch.length);
   const stored = new Map<string, StoredMessage>();
@@ -87,6 +90,39 @@ export async function callAppend(
     outcomes[row.ord - 1] = outcome(message, row, stored);
   }
   return outcomes;
+}
+
+/** A line `assigned` and the answer by which its sender takes the conversation. */
+export interface Claim {
+  readonly line: NewMessage;
+  readonly answer: NewMessage;
+}
+
+/**
+ * Claims what is open and nobody's, and stores line and answer, of all of them in one transaction.
+ * @returns for each claim both messages as they were stored; null where it could not be claimed, and nothing happened
+ * @throws when one that was claimed could not be stored: then nothing of the batch was, or nobody knows
+ */
+export async function callClaim(
+  database: Queryable,
+  batch: readonly Claim[],
+): Promise<(readonly [line: StoredMessage, answer: StoredMessage] | null)[]> {
+  const messages = batch.flatMap(({ line, answer }) => [line, answer]);
+  const result = await database.query<AppendRow>({
+    name: 'claim_and_append',
+    text: CLAIM_TEXT,
+    values: columnsOf(messages),
+  });
+  const stored: (StoredMessage | undefined)[] = new Array(messages.length);
+  for (const row of result.rows) {
+    const message = messages[row.ord - 1];
+    if (!message) throw new Error('claim_and_append answered for a message that was not sent');
+    stored[row.ord - 1] = freshMessage(message, row);
+  }
+  return batch.map((_, at) => {
+    const [line, answer] = [stored[2 * at], stored[2 * at + 1]];
+    return line && answer ? [line, answer] : null;
+  });
 }
 
 function outcome(message: NewMessage, row: AppendRow, stored: Map<string, StoredMessage>): AppendOutcome | 'busy' {

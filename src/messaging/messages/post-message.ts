@@ -4,11 +4,11 @@ import { type Scope, transact } from '../../platform/database/index.ts';
 import { Conflict, Forbidden, Invalid } from '../../platform/errors/index.ts';
 import { newId } from '../../platform/text/index.ts';
 import { bindAttachments, withAttachments } from '../attachments/post-with-attachments.ts';
-import { accessConversation, findOpenConversation } from '../conversations/access-conversation.ts';
-import { assignTo, reopen } from '../conversations/change-state.ts';
+import { accessConversation, findOpenConversation, mayRead } from '../conversations/access-conversation.ts';
+import { assignTo, claimLine, reopen } from '../conversations/change-state.ts';
 import type { Conversation } from '../conversations/conversation.entity.ts';
 import { messageReopens } from '../conversations/reopen-window.ts';
-import { tell } from '../events.ts';
+import { type MessagingEvent, tell } from '../events.ts';
 import type { Messaging } from '../messaging.ts';
 import { appendInTransaction } from './append-in-transaction.ts';
 import { type AppendedMessage, REFUSALS, storedOrThrow, withFreshPerson } from './append-outcome.ts';
@@ -70,7 +70,10 @@ export async function postMessage(scope: Door, messaging: Messaging, input: Post
     if (attachmentIds.length > 0) return postWithFiles(door, messaging, message, input.takeOver === true);
     const outcome = await messaging.appender.append(message);
     const claims = outcome.verdict === 'unassigned' || (outcome.verdict === 'assigned_to_other' && input.takeOver);
-    if (claims) return answerAndClaim(door, messaging, message, input.takeOver === true);
+    if (claims) {
+      const first = outcome.verdict === 'unassigned' ? await firstAnswer(door, messaging, message) : null;
+      return first ?? answerAndClaim(door, messaging, message, input.takeOver === true);
+    }
     return storedOrThrow(outcome);
   }
 }
@@ -193,7 +196,29 @@ async function readMarks(scope: Door, messaging: Messaging, conversationId: stri
   );
 }
 
-/** The slow door: an admin's first answer, or a take-over. Claim, system line and message are one transaction. */
+/**
+ * An admin's first answer into a conversation that is nobody's: with whatever other first answers there are, in one
+ * statement. Null where that was not to be had: then the slow door says why, or does it.
+ */
+async function firstAnswer(
+  { actor, tenant }: Door,
+  messaging: Messaging,
+  message: NewMessage,
+): Promise<AppendedMessage | null> {
+  const { conversationId } = message;
+  if (!mayRead(actor, { kind: 'support', tenantId: tenant.id, openedBy: null })) return null;
+  const line = claimLine(actor, conversationId);
+  const stored = await messaging.appender.claim({ line, answer: message });
+  if (!stored) return null;
+  const told: MessagingEvent[] = [
+    { type: 'messages:appended', tenantId: tenant.id, messages: stored },
+    { type: 'conversation:state', tenantId: tenant.id, conversationId },
+  ];
+  for (const event of told) messaging.database.tell(event);
+  return { message: stored[1], isNew: true };
+}
+
+/** The slow door: files, a take-over, or what could not be claimed. Claim, line and message are one transaction. */
 async function answerAndClaim(
   scope: Door,
   messaging: Messaging,

@@ -42,6 +42,8 @@ export interface Database {
   withScope<A extends Actor, T>(tenant: TenantRef, actor: A, work: (scope: Scope<A>) => Promise<T>): Promise<T>;
   /** Who is told domain events after commit; added to those who are told already. */
   onEvent(listener: (event: DomainEvent) => void): void;
+  /** Tells listeners at once: for what was committed outside of a scope. */
+  tell(event: DomainEvent): void;
   close(): Promise<void>;
 }
 
@@ -118,7 +120,7 @@ export async function migrate(options: Pick<DatabaseOptions, 'url' | 'ownerUrl' 
 export async function openDatabase(options: DatabaseOptions): Promise<Database> {
   const { app } = roleNames(options.url);
   const systemPool = new pg.Pool({ ...poolOptions(options.url, app), max: 6 });
-  const appendPool = new pg.Pool({ ...poolOptions(options.url, app), max: 4 });
+  const appendPool = new pg.Pool({ ...poolOptions(options.url, app), max: 5 });
   for (const pool of [systemPool, appendPool]) {
     // a connection dropped by the server must not take the process down; the query in flight rejects by itself
     pool.on('error', (error) => options.log.warn({ err: error.message }, 'database connection dropped'));
@@ -169,6 +171,7 @@ export async function openDatabase(options: DatabaseOptions): Promise<Database> 
       }
     },
     onEvent: (listener) => void listeners.push(listener),
+    tell,
     async close() {
       // a connection asked for while the ORM's pool ends is never given back, and the pool would wait for it for ever
       isClosing = true;
