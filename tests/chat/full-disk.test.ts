@@ -1,36 +1,12 @@
 /** The server's disk is full: PostgreSQL refuses to write (53100). A clear sentence, and the text is kept. */
-import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { adminUrl } from '../support/database.ts';
-import { type Stage, say, setStage, shown, startConversation } from './windows.ts';
+import { fillDisk, type Stage, say, setStage, shown, startConversation } from './windows.ts';
 
 let stage: Stage;
-let admin: pg.Client;
 beforeAll(async () => {
   stage = await setStage();
-  admin = new pg.Client({ connectionString: adminUrl() });
-  await admin.connect();
 });
-afterAll(async () => {
-  await room();
-  await admin?.end();
-  await stage?.stop();
-});
-
-/** What PostgreSQL says when it cannot extend a file, for messages of this tenant alone. */
-async function noRoom(): Promise<void> {
-  await admin.query(`create function test_no_room() returns trigger language plpgsql as $$ begin
-    raise exception 'could not extend file "base/1/2": No space left on device' using errcode = '53100'; end $$`);
-  const { id } = stage.tenant.tenant;
-  await admin.query(
-    `create trigger test_no_room before insert on messages for each row when (new.tenant_id = '${id}') execute function test_no_room()`,
-  );
-}
-
-async function room(): Promise<void> {
-  await admin.query('drop trigger if exists test_no_room on messages');
-  await admin.query('drop function if exists test_no_room()');
-}
+afterAll(() => stage?.stop());
 
 describe('a full disk', () => {
   it.each([
@@ -41,7 +17,7 @@ describe('a full disk', () => {
     async (_, javaScriptEnabled, who, type) => {
       const { page, context } = await stage.open(who, { javaScriptEnabled });
       const path = await startConversation(page, stage.app.base, 'Hello', type);
-      await noRoom();
+      const room = await fillDisk(stage);
       try {
         await say(page, 'Nowhere to go');
         await page.getByText('The server has no room at the moment').waitFor();
@@ -65,7 +41,7 @@ describe('a full disk', () => {
     await page.goto(`${stage.app.base}/restaurant/support`);
     await page.locator('#topic').selectOption('payout');
     await page.fill('#body', 'Where is my money?');
-    await noRoom();
+    const room = await fillDisk(stage);
     try {
       await page.click('#new button.primary');
       await page.getByText('The server has no room at the moment').waitFor();

@@ -1,21 +1,27 @@
 import { mkdirSync } from 'node:fs';
-import type { BrowserContext, Page } from 'playwright-core';
+import type { BrowserContext, Page, Worker } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { type PushService, startPushService } from '../reach/push-service.ts';
 import { PHONE, type Stage, say, setStage, startConversation } from './windows.ts';
 
 /** Where to put pictures, for looking at them; none by default. */
 const PICTURES = process.env['PICTURES'];
 
 let stage: Stage;
+let service: PushService;
 const open: BrowserContext[] = [];
 beforeAll(async () => {
-  stage = await setStage();
+  service = await startPushService();
+  stage = await setStage({ PUSH_TEST_ORIGIN: service.origin });
   if (PICTURES) mkdirSync(PICTURES, { recursive: true });
 });
 afterEach(async () => {
   for (const context of open.splice(0)) await context.close();
 });
-afterAll(() => stage.stop());
+afterAll(async () => {
+  await stage.stop();
+  await service.close();
+});
 
 const picture = async (page: Page, name: string) => {
   if (PICTURES) await page.screenshot({ path: `${PICTURES}/${name}.png` });
@@ -119,5 +125,164 @@ describe('the offer', () => {
     await page.goto(`${stage.app.base}/customer/support/notices`);
     await page.getByText('এই ডিভাইসে উত্তরের খবর জানানো হয় না।').waitFor();
     await picture(page, 'notices-off-dark-bn');
+  }, 60_000);
+});
+
+interface Shown {
+  title: string;
+  body: string;
+  tag: string;
+  data: { id: string; url: string };
+  close(): void;
+}
+/** What of a service worker's scope the test looks at; our sources know no DOM of workers. */
+interface WorkerScope {
+  registration: {
+    getNotifications(filter?: { tag?: string }): Promise<Shown[]>;
+    showNotification(title: string, options: Omit<Shown, 'title' | 'close'>): Promise<void>;
+  };
+  clients: { openWindow(url: string): Promise<null> };
+  WindowClient: { prototype: { url: string; focus(): Promise<unknown> } };
+}
+
+/**
+ * Chromium without a screen lets nobody show notices, whoever grants it: the board on which a phone shows them is played there,
+ * with one place for each tag. Everything that the worker does with it is its own.
+ */
+function playBoard(): void {
+  if (Notification.permission === 'granted') return;
+  const { registration } = globalThis as unknown as WorkerScope;
+  const board = new Map<string, Shown>();
+  Object.assign(registration, {
+    async showNotification(title: string, options: Omit<Shown, 'title' | 'close'>) {
+      board.set(options.tag, { title, ...options, close: () => board.delete(options.tag) });
+    },
+    async getNotifications({ tag }: { tag?: string } = {}) {
+      return [...board.values()].filter((one) => tag === undefined || one.tag === tag);
+    },
+  });
+}
+
+/** A browser whose push service is ours: what the server sends is decrypted there and handed to the service worker as Chromium does. */
+async function told(who: 'driver-2' | 'customer-2', userType: string) {
+  const { page, context } = await stage.open(who, { serviceWorkers: 'allow' });
+  open.push(context);
+  await context.grantPermissions(['notifications'], { origin: stage.app.base });
+  const path = await startConversation(page, stage.app.base, 'Hello', userType);
+  const cdp = await context.newCDPSession(page);
+  const registered = new Promise<string>((done) => {
+    cdp.on('ServiceWorker.workerRegistrationUpdated', ({ registrations }) => {
+      if (registrations[0]) done(registrations[0].registrationId);
+    });
+  });
+  await cdp.send('ServiceWorker.enable');
+  const registrationId = await registered;
+  await page.evaluate(() => navigator.serviceWorker.ready.then(() => true));
+  const [worker] = context.serviceWorkers() as [Worker];
+  await worker.evaluate(playBoard);
+  const subscription = service.newBrowser();
+  const kept = await page.evaluate(
+    async (form) => (await fetch('/notices/device', { method: 'POST', body: new URLSearchParams(form) })).status,
+    { endpoint: subscription.endpoint, ...subscription.keys },
+  );
+  expect(kept).toBe(204);
+  return {
+    page,
+    context,
+    path,
+    taken: () => subscription.taken.map(({ notice }) => notice),
+    deliver: (notice: object) =>
+      cdp.send('ServiceWorker.deliverPushMessage', {
+        origin: stage.app.base,
+        registrationId,
+        data: JSON.stringify(notice),
+      }),
+    notices: () =>
+      worker.evaluate(async () => {
+        const { registration } = globalThis as unknown as WorkerScope;
+        return (await registration.getNotifications()).map(({ title, body, data }) => ({ title, body, url: data.url }));
+      }),
+    /** A finger on the notice that stands there. What the worker asks the browser for, and what is left. */
+    tap: () =>
+      worker.evaluate(async () => {
+        const self = globalThis as unknown as WorkerScope;
+        const asked: string[] = [];
+        // both need a real finger, which a test has not
+        self.clients.openWindow = async (url) => {
+          asked.push(`open ${url}`);
+          return null;
+        };
+        self.WindowClient.prototype.focus = async function () {
+          asked.push(`focus ${new URL(this.url).pathname}`);
+          return this;
+        };
+        const [notification] = await self.registration.getNotifications();
+        const click = Object.defineProperties(new Event('notificationclick'), {
+          notification: { value: notification },
+          waitUntil: { value: () => {} },
+        });
+        dispatchEvent(click);
+        await new Promise((done) => setTimeout(done, 500));
+        return { asked, left: (await self.registration.getNotifications()).length };
+      }),
+  };
+}
+
+async function answer(path: string, body: string): Promise<void> {
+  const agent = await stage.tenant.signIn('agent');
+  const url = `${stage.app.base}/api/support/conversations/${path.split('/').at(-1)}/messages`;
+  const answered = await fetch(url, {
+    method: 'POST',
+    headers: { ...agent.bearer, 'content-type': 'application/json' },
+    body: JSON.stringify({ body, clientId: crypto.randomUUID() }),
+  });
+  expect(answered.status).toBe(201);
+}
+
+describe('an answer', () => {
+  it('reaches the phone where the chat is closed, is shown once, and leads to the chat; where it is open, nothing', async () => {
+    const { page, context, path, taken, deliver, notices, tap } = await told('driver-2', 'driver');
+    const shown = { title: `Test ${stage.tenant.tenant.slug}`, body: 'You have a new answer', url: path };
+
+    // in front of its reader: the server sends nothing, and the worker would show nothing
+    await expect.poll(() => page.locator('#live').getAttribute('data-mean')).toBe('ws');
+    await answer(path, 'Let me look.');
+    await page.getByText('Let me look.').waitFor();
+    await page.waitForTimeout(5_000);
+    expect(taken()).toEqual([]);
+    await deliver({ id: 'a', tag: 't', title: 'SafeGo', body: 'New', url: path, lang: 'en', dir: 'ltr' });
+    await page.waitForTimeout(500);
+    expect(await notices()).toEqual([]);
+
+    // the chat is closed: another page of the same browser
+    await page.goto(`${stage.app.base}/driver`);
+    await answer(path, 'It comes tomorrow.');
+    await expect.poll(taken, { timeout: 20_000 }).toHaveLength(1);
+    expect(JSON.stringify(taken())).not.toContain('tomorrow');
+    await deliver(taken()[0] ?? {});
+    await expect.poll(notices).toEqual([shown]);
+    // a service that sends twice, and a later answer: one notice for a conversation
+    await deliver(taken()[0] ?? {});
+    await deliver({ ...taken()[0], id: crypto.randomUUID() });
+    await page.waitForTimeout(500);
+    expect(await notices()).toEqual([shown]);
+
+    expect(await tap()).toEqual({ asked: [`open ${path}`], left: 0 });
+    await deliver({ ...taken()[0], id: crypto.randomUUID() });
+    await expect.poll(notices).toEqual([shown]);
+    // the chat is open meanwhile: that window comes to the front, no second one
+    const chat = await context.newPage();
+    await chat.goto(stage.app.base + path);
+    expect(await tap()).toEqual({ asked: [`focus ${path}`], left: 0 });
+  }, 90_000);
+
+  it('is told no longer where somebody has signed out', async () => {
+    const { page, taken, deliver, notices } = await told('customer-2', 'customer');
+    await page.goto(`${stage.app.base}/customer`);
+    await deliver({ id: 'a', tag: 't', title: 'SafeGo', body: 'New', url: '/x', lang: 'en', dir: 'ltr' });
+    await expect.poll(notices).toHaveLength(1);
+    await page.evaluate(() => fetch('/sign-out', { method: 'POST' }).then(() => true));
+    await expect.poll(notices).toEqual([]);
+    expect(taken()).toEqual([]);
   }, 60_000);
 });

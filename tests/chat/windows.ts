@@ -1,5 +1,7 @@
+import pg from 'pg';
 import type { Browser, BrowserContext, BrowserContextOptions, Page } from 'playwright-core';
 import { launchBrowser } from '../support/browser.ts';
+import { adminUrl } from '../support/database.ts';
 import type { Handle, TestTenant } from '../support/people.ts';
 import { type RunningApp, startApp } from '../support/running-app.ts';
 
@@ -27,8 +29,8 @@ export interface Stage {
   stop(): Promise<void>;
 }
 
-export async function setStage(): Promise<Stage> {
-  const [app, browser] = await Promise.all([startApp({ DEMO: '1' }), launchBrowser()]);
+export async function setStage(env: Record<string, string> = {}): Promise<Stage> {
+  const [app, browser] = await Promise.all([startApp({ DEMO: '1', ...env }), launchBrowser()]);
   const tenant = await app.newTenant();
   return {
     app,
@@ -143,4 +145,25 @@ export async function smallestScript(base: string): Promise<void> {
   };
   const first = await size();
   for (let n = 0; n < 40 && (await size()) === first; n++) await new Promise((done) => setTimeout(done, 100));
+}
+
+/**
+ * From now on PostgreSQL says of this tenant's messages what it says when it cannot extend a file. Call what it gives back
+ * to make room again.
+ */
+export async function fillDisk({ tenant }: Stage): Promise<() => Promise<void>> {
+  const admin = new pg.Client({ connectionString: adminUrl() });
+  await admin.connect();
+  const { id } = tenant.tenant;
+  const name = `test_no_room_${id.replaceAll('-', '')}`;
+  await admin.query(`create function ${name}() returns trigger language plpgsql as $$ begin
+    raise exception 'could not extend file "base/1/2": No space left on device' using errcode = '53100'; end $$`);
+  await admin.query(
+    `create trigger ${name} before insert on messages for each row when (new.tenant_id = '${id}') execute function ${name}()`,
+  );
+  return async () => {
+    await admin.query(`drop trigger ${name} on messages`);
+    await admin.query(`drop function ${name}()`);
+    await admin.end();
+  };
 }
