@@ -147,6 +147,31 @@ describe('an open chat', () => {
     await context.close();
   }, 60_000);
 
+  it('that begins to listen only after the change is told all the same', async () => {
+    const { page, context } = await stage.open('restaurant-2');
+    const path = await startConversation(page, stage.app.base, 'Hello', 'restaurant');
+    await expect.poll(() => mean(page)).toBe('ws');
+    await page.waitForTimeout(2_500);
+    // the page is there, its socket is slow
+    let isUp = false;
+    await context.routeWebSocket(/\/ws\?/, (socket) => {
+      if (isUp) socket.connectToServer();
+      else void socket.close({ code: 1012 });
+    });
+    await context.route('**/events?*', (route) => (isUp ? route.continue() : route.abort()));
+    await page.goto(stage.app.base + path);
+    const { settings } = await read();
+    const day = (days: number) => new Date(Date.now() + days * 86_400_000).toISOString().slice(0, 10);
+    const businessHours = { ...settings.businessHours, holidays: [day(-1), day(0), day(1)] };
+    const open = await changeSettings(stage, { businessHours });
+    await page.waitForTimeout(3_000);
+    expect(await page.locator('.away').count()).toBe(0);
+    isUp = true;
+    await expect.poll(() => page.locator('.away').count(), { timeout: 15_000 }).toBe(1);
+    await open();
+    await context.close();
+  }, 60_000);
+
   it('of staff, and a program, hear nothing of it', async () => {
     const agent = await stage.open('agent');
     const frames = await listen(agent, 'ws');

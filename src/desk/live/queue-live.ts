@@ -35,10 +35,22 @@ const MEASURE_EVERY_MS = 30_000;
 /** Pages that load their state again because support was switched on or off do so in this many at once. */
 const RELOADS_A_LOOK = 400;
 
-/** What a page was told last. */
+/** A page that was loaded before a change may begin to listen so much later: it is told once more. */
+const STALE_FOR_MS = 60_000;
+
+/** What a page was told last, or said itself when it was loaded. */
 interface Told {
   readonly said: string;
+  readonly isOn: boolean;
   readonly atMs: number;
+}
+
+/** A tenant's hours and switch, and when they were seen to change. */
+interface Hours {
+  readonly key: string;
+  readonly isOn: boolean;
+  readonly changedAtMs: number;
+  readonly switchedAtMs: number;
 }
 
 /**
@@ -47,7 +59,7 @@ interface Told {
  * a page's own GET says the same.
  */
 export function openQueueLive({ hub, database, views, desk, log, timeZone, clock }: QueueLiveDeps): QueueLive {
-  const hours = new Map<string, { readonly key: string; readonly isOn: boolean }>();
+  const hours = new Map<string, Hours>();
   const waits = new Map<string, { readonly seconds: number | null; readonly atMs: number }>();
   const reloads: { readonly tenantId: string; readonly id: string }[] = [];
   let told = new Map<string, Told>();
@@ -63,7 +75,7 @@ export function openQueueLive({ hub, database, views, desk, log, timeZone, clock
     }
     const nowMs = clock();
     const states = new Map<string, SupportState>();
-    for (const [tenantId, ids] of heard) states.set(tenantId, stateOf(tenantId, ids, new Date(nowMs)));
+    for (const tenantId of heard.keys()) states.set(tenantId, stateOf(tenantId, nowMs));
     const open = [...states].flatMap(([tenantId, { enabled, isOpen }]) => (enabled && isOpen ? [tenantId] : []));
     const places = await readPlaces(open);
     await measure([...places.keys()], nowMs);
@@ -77,13 +89,18 @@ export function openQueueLive({ hub, database, views, desk, log, timeZone, clock
     told = next;
   }
 
-  /** The hours as they are now; when support was switched on or off since the last look, its pages load their state again. */
-  function stateOf(tenantId: string, ids: readonly string[], now: Date): SupportState {
-    const state = desk.supportState({ tenant: { id: tenantId, slug: '' }, now });
-    const { enabled, isOpen, opensAt, awayMessage } = state;
+  function stateOf(tenantId: string, nowMs: number): SupportState {
+    const state = desk.supportState({ tenant: { id: tenantId, slug: '' }, now: new Date(nowMs) });
+    const { enabled: isOn, isOpen, opensAt, awayMessage } = state;
+    const key = JSON.stringify([isOpen, opensAt, awayMessage]);
     const before = hours.get(tenantId);
-    if (before && before.isOn !== enabled) for (const id of ids) reloads.push({ tenantId, id });
-    hours.set(tenantId, { key: JSON.stringify([isOpen, opensAt, awayMessage]), isOn: enabled });
+    hours.set(tenantId, {
+      key,
+      isOn,
+      // who was never looked at may have changed a moment ago
+      changedAtMs: before?.key === key ? before.changedAtMs : nowMs,
+      switchedAtMs: before && before.isOn !== isOn ? nowMs : (before?.switchedAtMs ?? 0),
+    });
     return state;
   }
 
@@ -97,13 +114,19 @@ export function openQueueLive({ hub, database, views, desk, log, timeZone, clock
   }
 
   function tell(tenantId: string, id: string, state: SupportState, place: number | null, nowMs: number): Told {
+    const { key, isOn, changedAtMs, switchedAtMs } = hoursOf(tenantId);
     const seconds = place === null ? null : (waits.get(tenantId)?.seconds ?? null);
-    const key = hours.get(tenantId)?.key ?? '';
     const said = `${key} ${place ?? ''} ${seconds === null ? '' : Math.floor(seconds / 60)}`;
+    const now = { said, isOn, atMs: nowMs };
     const before = told.get(id);
+    if (before ? before.isOn !== isOn : nowMs - switchedAtMs < STALE_FOR_MS) {
+      reloads.push({ tenantId, id });
+      return now;
+    }
     if (before?.said === said) return before;
-    // a page says itself what it was loaded with; who is taken or has nobody to wait for hears that from a line of the log
-    if (place === null && (before === undefined || before.said.startsWith(`${key} `))) return { said, atMs: nowMs };
+    // who is taken, or has nobody to wait for, hears that from a line of the log
+    if (place === null && (before ? before.said.startsWith(`${key} `) : nowMs - changedAtMs >= STALE_FOR_MS))
+      return now;
     if (before && place !== null && place > NEAR && nowMs - before.atMs < FAR_EVERY_MS) return before;
     const view = { ...state, position: place, expectedWaitSeconds: seconds };
     hub.tell(tenantId, conversationRoom(id), {
@@ -114,7 +137,11 @@ export function openQueueLive({ hub, database, views, desk, log, timeZone, clock
         return stream.fill('#desk-state', show.partial('/chat/_desk', { desk: view }).trim());
       },
     });
-    return { said, atMs: nowMs };
+    return now;
+  }
+
+  function hoursOf(tenantId: string): Hours {
+    return hours.get(tenantId) ?? { key: '', isOn: true, changedAtMs: 0, switchedAtMs: 0 };
   }
 
   async function readPlaces(tenantIds: readonly string[]): Promise<Map<string, Map<string, number>>> {
