@@ -1,7 +1,7 @@
 import type { Person } from '../identity/index.ts';
 import type { Scope } from '../platform/database/index.ts';
 import { Forbidden } from '../platform/errors/index.ts';
-import { NO_FILTER } from './ask/filter.ts';
+import type { ReportFilter } from './ask/filter.ts';
 import { atOneMoment } from './ask/moment.ts';
 import { readSpreads, type Spread } from './ask/percentiles.ts';
 import type { Period } from './ask/period.ts';
@@ -36,28 +36,35 @@ const COMPARED: readonly { readonly duration: Duration; readonly clock: Clock }[
 ];
 
 /**
- * Numbers of these agents (ids, and `none`), whoever gave most answers first; null while reports are being made. An
- * agent without any number in the period is left out.
+ * Numbers of these agents (ids) and of nobody (`none`), whoever gave most answers first; null while reports are being
+ * made. A filter narrows what is counted, an agent in it who is shown. Who has no number in the period is left out.
  * @throws Forbidden without VIEW_SUPPORT_REPORTS.
  */
 export async function readAgents(
   scope: Scope<Person>,
   {
     period,
+    filter,
     targets,
     agents,
-  }: { readonly period: Period; readonly targets: ReportTargets; readonly agents: readonly string[] },
+  }: {
+    readonly period: Period;
+    readonly filter: ReportFilter;
+    readonly targets: ReportTargets;
+    readonly agents: readonly string[];
+  },
 ): Promise<{ state: ReportState; rows: AgentRow[] } | null> {
   if (!scope.actor.can('VIEW_SUPPORT_REPORTS')) throw new Forbidden();
   return atOneMoment(scope, async (inside) => {
     const state = await readReportState(inside);
     if (isBeingMade(state)) return null;
-    const sums: ReadonlyMap<string, Sums> = await readSumsByAgent(inside, period, [...agents, 'none']);
+    const shown = filter.agent === null ? [...agents, 'none'] : [filter.agent];
+    const sums: ReadonlyMap<string, Sums> = await readSumsByAgent(inside, period, shown, filter);
     const wanted = [...sums].flatMap(([agentId, of]) =>
       COMPARED.map(({ duration, clock }) => ({
         agentId,
         of: { duration, clock, targetSeconds: targetOf(duration, targets) },
-        source: { sums: of, period, filter: { ...NO_FILTER, agent: agentId } },
+        source: { sums: of, period, filter: { ...filter, agent: agentId } },
       })),
     );
     const spreads = await readSpreads(inside, wanted);

@@ -1,5 +1,5 @@
 /**
- * What is counted, and under which key it stands in the sums (`report_cells.keys`, `report_emit` of migration 55). What
+ * What is counted, and under which key it stands in the sums (`report_cells.keys`, `report_emit` of migration 73). What
  * each measure means, for people, is in views/locales under `reports.define`.
  */
 
@@ -36,9 +36,12 @@ export const CLOCKS = ['all', 'open'] as const;
 /** `all`: every hour counts; `open`: only the tenant's opening hours do. */
 export type Clock = (typeof CLOCKS)[number];
 
-const BUCKETS_APART = 512;
+const BUCKETS_APART = 2_048;
 /** From here on the keys are buckets. */
-export const FIRST_BUCKET_KEY = 1_000;
+const FIRST_BUCKET_KEY = 1_000;
+
+/** Greater than every key. */
+export const KEYS_END = FIRST_BUCKET_KEY + DURATIONS.length * CLOCKS.length * BUCKETS_APART;
 
 /** Key of one bucket of a duration's values. */
 export function bucketKey(duration: Duration, clock: Clock, bucket: number): number {
@@ -47,12 +50,12 @@ export function bucketKey(duration: Duration, clock: Clock, bucket: number): num
 }
 
 /**
- * Lower bounds of the buckets that whole seconds fall into: each second up to 32, then sixteen to each doubling. They
- * only narrow down where a percentile lies; its value is read from the facts (`ask/percentiles.ts`).
+ * Lower bounds of the buckets that whole seconds fall into: each second up to 128, then 64 to each doubling. They only
+ * narrow down where a percentile lies; its value is read from the facts (`ask/percentiles.ts`).
  */
 export const BUCKET_BOUNDS: readonly number[] = [
-  ...Array.from({ length: 32 }, (_, second) => second),
-  ...Array.from({ length: 26 * 16 }, (_, at) => (16 + (at % 16)) * 2 ** (1 + Math.floor(at / 16))),
+  ...Array.from({ length: 128 }, (_, second) => second),
+  ...Array.from({ length: 24 * 64 }, (_, at) => (64 + (at % 64)) * 2 ** (1 + Math.floor(at / 64))),
 ];
 
 /** The bucket that so many seconds fall into. */

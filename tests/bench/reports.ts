@@ -7,13 +7,15 @@ import { entities } from '../../src/entities.ts';
 import { listAdmins, type Person } from '../../src/identity/index.ts';
 import { openDatabase } from '../../src/platform/database/index.ts';
 import {
-  type Behind,
+  BEHIND,
   type Period,
   periodOf,
   type ReportFilter,
   readAgents,
   readBehind,
   readChoices,
+  readConversationReport,
+  readDeskNow,
   readOverview,
   readPage,
 } from '../../src/reports/index.ts';
@@ -54,48 +56,67 @@ const periods: [string, Period][] = [
   ['a century', { from: '1970-01-01', to: '2199-12-31' }],
 ];
 
-const all: number[] = [];
-async function time(name: string, work: () => Promise<unknown>): Promise<void> {
+const kinds = new Map<string, number[]>();
+async function time(kind: string, what: string, work: () => Promise<unknown>): Promise<void> {
   const took: number[] = [];
   for (let round = 0; round < rounds; round++) {
     const began = performance.now();
     // one that is cut off counts as long as it took
-    await work().catch((error: Error) => console.log(`${name}: ${error.message}`));
+    await work().catch((error: Error) => console.log(`${kind}, ${what}: ${error.message}`));
     took.push(performance.now() - began);
   }
-  all.push(...took);
+  kinds.set(kind, [...(kinds.get(kind) ?? []), ...took]);
   took.sort((one, other) => one - other);
-  console.log(`${name.padEnd(64)} median ${at(took, 0.5)} ms, most ${at(took, 1)} ms`);
+  console.log(`${`${kind}, ${what}`.padEnd(72)} median ${at(took, 0.5)} ms, most ${at(took, 1)} ms`);
 }
 
 function at(sorted: readonly number[], share: number): string {
   return (sorted[Math.ceil(sorted.length * share) - 1] ?? 0).toFixed(0).padStart(4);
 }
 
+const targets = tenant.support;
+const ids = agents.map(({ id }) => id);
+const list = { slot: null, score: null, age: null, target: null };
 for (const [periodName, period] of periods) {
   for (const [filterName, filter] of filters) {
-    await time(`overview, ${periodName}, ${filterName}`, () =>
-      inScope((scope) => readOverview(scope, { period, filter, targets: tenant.support })),
-    );
+    const what = `${periodName}, ${filterName}`;
+    await time('overview', what, () => inScope((scope) => readOverview(scope, { period, filter, targets })));
+    await time('agents', what, () => inScope((scope) => readAgents(scope, { period, filter, targets, agents: ids })));
   }
-  await time(`agents, ${periodName}`, () =>
-    inScope((scope) => readAgents(scope, { period, targets: tenant.support, agents: agents.map(({ id }) => id) })),
-  );
-  for (const behind of ['opened', 'response', 'messagesIn', 'rated', 'open'] as Behind[]) {
-    await time(`behind ${behind}, ${periodName}`, () =>
-      inScope((scope) =>
-        readBehind(
-          scope,
-          { behind, period, filter: everything, slot: null, score: null, age: null, target: null },
-          { before: null, limit: 50 },
-        ),
-      ),
-    );
+  for (const [filterName, filter] of filters.slice(0, 2)) {
+    for (const behind of BEHIND) {
+      await time('list', `${behind}, ${periodName}, ${filterName}`, () =>
+        inScope((scope) => readBehind(scope, { behind, period, filter, ...list }, { before: null, limit: 50 })),
+      );
+    }
   }
 }
-all.sort((one, other) => one - other);
-console.log(`${all.length} answers: median ${at(all, 0.5)} ms, p95 ${at(all, 0.95)} ms, most ${at(all, 1)} ms`);
-
+await time('form', 'topics and countries to choose from', () => inScope((scope) => readChoices(scope)));
+await time('live', 'the desk now', () => inScope((scope) => readDeskNow(scope)));
+const some = await inScope((scope) =>
+  readPage(
+    scope,
+    {
+      behind: 'closed',
+      period: periodOf('90', {}, today),
+      filter: everything,
+      ...list,
+    },
+    null,
+    40,
+  ),
+);
+for (const { conversationId } of some.rows) {
+  await time('one conversation', conversationId.slice(-6), () =>
+    inScope((scope) => readConversationReport(scope, conversationId)),
+  );
+}
+for (const [kind, took] of kinds) {
+  took.sort((one, other) => one - other);
+  console.log(
+    `${kind}: ${took.length} answers, median ${at(took, 0.5)} ms, p95 ${at(took, 0.95)} ms, most ${at(took, 1)} ms`,
+  );
+}
 // a download: rows a second, and what the process grows by
 const before = process.memoryUsage().heapUsed;
 let [rows, place, began] = [0, null as string | null, performance.now()];

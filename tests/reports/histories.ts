@@ -1,6 +1,8 @@
 import { randomUUID } from 'node:crypto';
+import fc from 'fast-check';
 import type pg from 'pg';
 import { newId } from '../../src/platform/text/index.ts';
+import type { SupportSettings } from '../../src/tenancy/index.ts';
 
 /** Something that happens in a conversation, so many seconds after what was before. */
 export interface Step {
@@ -170,3 +172,93 @@ export function teller(admin: pg.Pool, tenantId: string, agents: readonly string
     },
   };
 }
+
+/** Hours with a break at noon. */
+export const WORKDAY = [
+  { from: '09:00', to: '12:30' },
+  { from: '13:30', to: '18:00' },
+];
+/** Hours that lie on both sides of midnight. */
+export const NIGHT = [
+  { from: '00:00', to: '02:00' },
+  { from: '22:00', to: '24:00' },
+];
+/** The same on every day but the weekend. */
+export const week = (of: SupportSettings['businessHours']['weekly']['monday']) => ({
+  monday: of,
+  tuesday: of,
+  wednesday: of,
+  thursday: of,
+  friday: of,
+  saturday: [],
+  sunday: [],
+});
+
+/** Seconds between two steps: at once, minutes, over night, over weeks. */
+const pause = fc.oneof(
+  fc.constant(0),
+  fc.integer({ min: 1, max: 90 }),
+  fc.integer({ min: 60, max: 7_200 }),
+  fc.integer({ min: 3_600, max: 5 * 86_400 }),
+  fc.integer({ min: 86_400, max: 40 * 86_400 }),
+);
+const agent = fc.integer({ min: 0, max: 2 });
+const what: fc.Arbitrary<Step['what']> = fc.oneof(
+  { weight: 6, arbitrary: fc.constant({ kind: 'user' as const }) },
+  {
+    weight: 5,
+    arbitrary: fc.record({ kind: fc.constant('agent' as const), agent }),
+  },
+  {
+    weight: 3,
+    arbitrary: fc.record({
+      kind: fc.constant('assign' as const),
+      agent,
+      by: fc.constantFrom('system' as const, 'agent' as const),
+    }),
+  },
+  { weight: 1, arbitrary: fc.constant({ kind: 'release' as const }) },
+  { weight: 1, arbitrary: fc.constant({ kind: 'warn' as const }) },
+  {
+    weight: 3,
+    arbitrary: fc.record({
+      kind: fc.constant('close' as const),
+      by: fc.constantFrom('system' as const, 'agent' as const, 'user' as const),
+    }),
+  },
+  { weight: 2, arbitrary: fc.constant({ kind: 'reopen' as const }) },
+  {
+    weight: 1,
+    arbitrary: fc.constantFrom({ kind: 'edit' as const }, { kind: 'delete' as const }),
+  },
+  {
+    weight: 2,
+    arbitrary: fc.record({
+      kind: fc.constant('rate' as const),
+      score: fc.integer({ min: 1, max: 5 }),
+    }),
+  },
+);
+/** Around the nights in which clocks change in New York, and any other time of that year. */
+const begins = fc.oneof(
+  fc.integer({
+    min: Date.parse('2025-03-08T12:00:00Z'),
+    max: Date.parse('2025-03-10T12:00:00Z'),
+  }),
+  fc.integer({
+    min: Date.parse('2025-11-01T12:00:00Z'),
+    max: Date.parse('2025-11-03T12:00:00Z'),
+  }),
+  fc.integer({
+    min: Date.parse('2025-01-01T00:00:00Z'),
+    max: Date.parse('2025-12-31T00:00:00Z'),
+  }),
+);
+/** Anything that can happen in a conversation, at any pace. */
+export const history: fc.Arbitrary<History> = fc.record({
+  begins,
+  userType: fc.constantFrom('driver', 'customer'),
+  topic: fc.constantFrom(null, 'trip', 'a "b" {c}, ='),
+  country: fc.constantFrom(null, 'BD', 'US'),
+  steps: fc.array(fc.record({ after: pause, what }), { maxLength: 14 }),
+});

@@ -18,7 +18,7 @@ import {
 import { type FreshDatabase, freshDatabase } from '../support/database.ts';
 import { newTenant, type TestTenant } from '../support/people.ts';
 import { insertPerson } from '../support/rows.ts';
-import { type History, type Step, type Told, teller } from './histories.ts';
+import { type History, history, NIGHT, type Step, type Told, teller, WORKDAY, week } from './histories.ts';
 
 const quiet = { info() {}, debug() {}, warn() {}, error: (...told: unknown[]) => console.error(...told) };
 const ALL = { batches: 1_000, everything: true };
@@ -93,76 +93,12 @@ async function model({ tenant }: Company): Promise<string> {
       'select * from report_responses where tenant_id = $1 order by conversation_id, seq',
       'select * from report_activity where tenant_id = $1 order by conversation_id, day, side, agent_id',
       'select * from report_cells where tenant_id = $1 order by grain, cell, start',
+      'select * from report_agent_cells where tenant_id = $1 order by grain, start, agent, user_type, topic, country',
       'select * from report_dirty_days where tenant_id = $1 order by day',
     ].map((text) => admin.query(text, [tenant.id])),
   );
   return JSON.stringify(parts.map(({ rows }) => rows));
 }
-
-const WORKDAY = [
-  { from: '09:00', to: '12:30' },
-  { from: '13:30', to: '18:00' },
-];
-const NIGHT = [
-  { from: '00:00', to: '02:00' },
-  { from: '22:00', to: '24:00' },
-];
-const week = (of: SupportSettings['businessHours']['weekly']['monday']) => ({
-  monday: of,
-  tuesday: of,
-  wednesday: of,
-  thursday: of,
-  friday: of,
-  saturday: [],
-  sunday: [],
-});
-
-/** Seconds between two steps: at once, minutes, over night, over weeks. */
-const pause = fc.oneof(
-  fc.constant(0),
-  fc.integer({ min: 1, max: 90 }),
-  fc.integer({ min: 60, max: 7_200 }),
-  fc.integer({ min: 3_600, max: 5 * 86_400 }),
-  fc.integer({ min: 86_400, max: 40 * 86_400 }),
-);
-const agent = fc.integer({ min: 0, max: 2 });
-const what: fc.Arbitrary<Step['what']> = fc.oneof(
-  { weight: 6, arbitrary: fc.constant({ kind: 'user' as const }) },
-  { weight: 5, arbitrary: fc.record({ kind: fc.constant('agent' as const), agent }) },
-  {
-    weight: 3,
-    arbitrary: fc.record({
-      kind: fc.constant('assign' as const),
-      agent,
-      by: fc.constantFrom('system' as const, 'agent' as const),
-    }),
-  },
-  { weight: 1, arbitrary: fc.constant({ kind: 'release' as const }) },
-  { weight: 1, arbitrary: fc.constant({ kind: 'warn' as const }) },
-  {
-    weight: 3,
-    arbitrary: fc.record({
-      kind: fc.constant('close' as const),
-      by: fc.constantFrom('system' as const, 'agent' as const, 'user' as const),
-    }),
-  },
-  { weight: 2, arbitrary: fc.constant({ kind: 'reopen' as const }) },
-  { weight: 1, arbitrary: fc.constantFrom({ kind: 'edit' as const }, { kind: 'delete' as const }) },
-  { weight: 2, arbitrary: fc.record({ kind: fc.constant('rate' as const), score: fc.integer({ min: 1, max: 5 }) }) },
-);
-/** Around the nights in which clocks change in New York, and any other time of that year. */
-const begins = fc.oneof(
-  fc.integer({ min: Date.parse('2025-03-08T12:00:00Z'), max: Date.parse('2025-03-10T12:00:00Z') }),
-  fc.integer({ min: Date.parse('2025-11-01T12:00:00Z'), max: Date.parse('2025-11-03T12:00:00Z') }),
-  fc.integer({ min: Date.parse('2025-01-01T00:00:00Z'), max: Date.parse('2025-12-31T00:00:00Z') }),
-);
-const history: fc.Arbitrary<History> = fc.record({
-  begins,
-  userType: fc.constantFrom('driver', 'customer'),
-  topic: fc.constantFrom(null, 'trip', 'a "b" {c}, ='),
-  country: fc.constantFrom(null, 'BD', 'US'),
-  steps: fc.array(fc.record({ after: pause, what }), { maxLength: 14 }),
-});
 
 describe('for random histories', () => {
   const places: [string, string, Partial<SupportSettings['businessHours']> | undefined][] = [
@@ -490,7 +426,7 @@ describe('looking for what has happened', () => {
     await one.tell.whole({ ...plain, begins: Date.parse('2025-05-05T08:30:00Z'), steps: steps([0, user]) });
     await one.fold();
     await other.fold();
-    expect(JSON.parse(await model(other))).toEqual([[], [], [], [], []]);
+    expect(JSON.parse(await model(other))).toEqual([[], [], [], [], [], []]);
     const seen = await other.asPerson('system', (scope) =>
       transact(scope, (inside) => inside.em.execute(`select count(*)::int as n from report_conversations`)),
     );

@@ -36,10 +36,10 @@ export function overviewCsv(overview: Overview, view: OverviewView): string {
     ['open_now', '', 'count', openNow.open, ''],
     ['waiting_now', '', 'count', openNow.waiting, ''],
     ...openNow.ages.map(({ name, count }) => ['open_now', `age_${name}`, 'count', count, '']),
-    ...view.series.flatMap(({ label, counters: of }) =>
+    ...view.series.flatMap(({ start, counters: of }) =>
       (['opened', 'closed', 'messagesIn', 'messagesOut'] as const).map((name) => [
         `${name}_by_${view.grain}`,
-        label,
+        start,
         'count',
         of[name],
         '',

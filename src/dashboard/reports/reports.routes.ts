@@ -120,9 +120,13 @@ async function showOverview(
 }
 
 async function showAgents(deps: DashboardDeps, scope: Scope<Person>, input: Input, given: GivenReport): Promise<Reply> {
-  const { show, period, targets } = askedOf(deps, scope, input, given);
+  const { show, ...asked } = askedOf(deps, scope, input, given);
+  const { period } = asked;
   const admin = await listAdmins(scope);
-  const found = await readAgents(scope, { period, targets, agents: admin.map(({ id }) => id) });
+  const found = await readAgents(scope, {
+    ...asked,
+    agents: admin.map(({ id }) => id),
+  });
   const names = new Map(admin.map((one) => [one.id, one]));
   const report = found && {
     state: found.state,
@@ -255,9 +259,13 @@ async function downloadAgents(
   input: Input,
   given: GivenReport,
 ): Promise<Reply> {
-  const { show, period, targets } = askedOf(deps, scope, input, given);
+  const { show, ...asked } = askedOf(deps, scope, input, given);
+  const { period } = asked;
   const admin = await listAdmins(scope);
-  const found = await readAgents(scope, { period, targets, agents: admin.map(({ id }) => id) });
+  const found = await readAgents(scope, {
+    ...asked,
+    agents: admin.map(({ id }) => id),
+  });
   await auditExport(scope, input);
   const names = new Map(admin.map((one) => [one.id, one]));
   return csv(found ? agentsCsv(show, names, found.rows) : '', csvName('agents', period));

@@ -44,7 +44,8 @@ export interface FilterView {
   readonly agents: readonly Choice[];
   readonly topics: readonly Choice[];
   readonly countries: readonly Choice[];
-  readonly isFiltered: boolean;
+  /** What it is narrowed to, in words. */
+  readonly chosen: readonly string[];
   /** What else the address says, and the form must keep. */
   readonly kept: readonly { readonly name: string; readonly value: string }[];
 }
@@ -69,11 +70,7 @@ export function filterView(show: Show, parts: FilterParts): FilterView {
     value: value || NONE,
     label: label(value),
   });
-  return {
-    action: parts.action,
-    given,
-    period: parts.period,
-    periods: PERIODS,
+  const lists = {
     userTypes: withAsked(parts.userTypes, given.userType).map((value) => ({
       value,
       label: userTypeInWords(show, value),
@@ -84,7 +81,21 @@ export function filterView(show: Show, parts: FilterParts): FilterView {
     ],
     topics: withAsked(choices.topics, given.topic).map(choice((topic) => topicInWords(show, topic))),
     countries: withAsked(choices.countries, given.country).map(choice((country) => countryInWords(show, country))),
-    isFiltered: [given.userType, given.topic, given.country, given.agent].some((value) => value !== ''),
+  };
+  const chosenOf = (name: 'userType' | 'agent' | 'topic' | 'country', list: readonly Choice[]) =>
+    list.filter(({ value }) => value === given[name]).map(({ label }) => `${show.t(`reports.${name}`)}: ${label}`);
+  return {
+    ...lists,
+    action: parts.action,
+    given,
+    period: parts.period,
+    periods: PERIODS,
+    chosen: [
+      ...chosenOf('userType', lists.userTypes),
+      ...chosenOf('agent', lists.agents),
+      ...chosenOf('topic', lists.topics),
+      ...chosenOf('country', lists.countries),
+    ],
     kept: parts.kept ?? [],
   };
 }
@@ -126,6 +137,8 @@ export interface SpanView {
 
 /** A row of the series, as table and chart show it. */
 export interface SeriesRow {
+  /** `2026-11-21`, `2026-11-01` for a month, `2026` for a year. */
+  readonly start: string;
   readonly label: string;
   readonly counters: Readonly<Record<Counter, number>>;
 }
@@ -335,7 +348,11 @@ function filled(
   label: (start: string) => string,
 ): SeriesRow[] {
   const known = new Map(series.map(({ start, counters }) => [start, counters]));
-  return starts.map((start) => ({ label: label(start), counters: known.get(start) ?? NOTHING_COUNTED }));
+  return starts.map((start) => ({
+    start,
+    label: label(start),
+    counters: known.get(start) ?? NOTHING_COUNTED,
+  }));
 }
 
 function daysBetween(from: string, to: string): string[] {

@@ -69,6 +69,7 @@ export const NOT_PERSONAL: Readonly<Record<string, string>> = {
   job_runs: 'counts',
   report_views: 'admins',
   report_cells: 'counts by user type, topic, country and agent; made again without who is gone',
+  report_agent_cells: 'counts by agent, user type, topic and country; made again without who is gone',
   report_dirty_days: 'days',
   report_states: 'a time for each company',
   report_open_hours: 'of the company',

@@ -11,9 +11,6 @@ export interface ReportFilter {
   readonly agent: string | null;
 }
 
-/** Everything. */
-export const NO_FILTER: ReportFilter = { userType: null, topic: null, country: null, agent: null };
-
 /** The sums' name of a filter, as jsonb; null for one that has no sums of its own (an agent and something else). */
 export function cellOf({ userType, topic, country, agent }: ReportFilter): string | null {
   if (agent !== null && (userType ?? topic ?? country) !== null) return null;

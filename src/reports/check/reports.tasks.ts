@@ -4,12 +4,13 @@ import { StartError } from '../../platform/config/index.ts';
 import { type Database, type Scope, transact } from '../../platform/database/index.ts';
 import type { Task, TaskContext } from '../../platform/jobs/index.ts';
 import { openTenancy, systemActor, type TenantInfo } from '../../tenancy/index.ts';
-import { foldTenant, refreshSums } from '../model/fold-tenant.ts';
+import { foldTenant, refoldAll } from '../model/fold-tenant.ts';
 import { lockModel } from '../model/report-state.ts';
 import { verifyTenant } from './verify-tenant.ts';
 
-const TENANT = { tenant: { value: 'slug', summary: 'only this tenant; every one without' } } as const;
-const WITHOUT_LIMIT = { batches: Number.POSITIVE_INFINITY, everything: true };
+const TENANT = {
+  tenant: { value: 'slug', summary: 'only this tenant; every one without' },
+} as const;
 
 /** `npm run task` for reports. */
 export const reportTasks: readonly Task[] = [
@@ -19,8 +20,10 @@ export const reportTasks: readonly Task[] = [
     options: TENANT,
     run: (context) =>
       eachTenant(context, async (scope, tenant) => {
-        const { folded, days, months } = await rebuildTenant(scope, tenant);
-        context.print(`${tenant.slug}: ${folded} conversations, ${days} days and ${months} months made anew`);
+        const { folded, days, months, years } = await rebuildTenant(scope, tenant);
+        context.print(
+          `${tenant.slug}: ${folded} conversations, ${days} days, ${months} months and ${years} years made anew`,
+        );
         await proveTenant(context, scope, tenant);
       }),
   },
@@ -32,31 +35,16 @@ export const reportTasks: readonly Task[] = [
   },
 ];
 
-/** Every conversation's facts and every day's sums, in place: whoever reads meanwhile sees whole numbers. */
+/** Every conversation's facts, each once, and all sums, in place: whoever reads meanwhile sees whole numbers. */
 export async function rebuildTenant(
   scope: Scope,
   tenant: TenantInfo,
-): Promise<{ folded: number; days: number; months: number }> {
-  const done = await foldTenant(scope, tenant, WITHOUT_LIMIT);
+): Promise<{ folded: number; days: number; months: number; years: number }> {
+  await forgetOrphans(scope);
+  const refolded = await refoldAll(scope, tenant);
   await transact(scope, async (inside) => {
     await lockModel(inside);
-    await rows(
-      inside,
-      sql`
-        update report_states set refold_after = '00000000-0000-0000-0000-000000000000', refold_since = '-infinity'
-        where tenant_id = ${inside.tenant.id}`,
-    );
-    // facts of nobody: nothing should leave any, and this is where it would show
-    await rows(
-      inside,
-      sql`
-        select report_forget(${inside.tenant.id}, array(
-          select f.conversation_id from (
-            select conversation_id, tenant_id from report_conversations union select conversation_id, tenant_id from report_responses
-            union select conversation_id, tenant_id from report_activity) f
-          where f.tenant_id = ${inside.tenant.id} and not exists (
-            select from conversations c where c.id = f.conversation_id and c.tenant_id = f.tenant_id)))`,
-    );
+    // takes months and years along
     await rows(
       inside,
       sql`
@@ -64,15 +52,30 @@ export async function rebuildTenant(
         select distinct tenant_id, start from report_cells where tenant_id = ${inside.tenant.id} and grain = 'day'
         on conflict do nothing`,
     );
-    await rows(inside, sql`delete from report_cells where tenant_id = ${inside.tenant.id} and grain = 'month'`);
   });
-  const again = await foldTenant(scope, tenant, WITHOUT_LIMIT);
-  const sums = await refreshSums(scope);
-  return {
-    folded: Math.max(done.folded, again.folded),
-    days: again.days + sums.days,
-    months: again.months + sums.months,
-  };
+  // what had no facts yet, and the sums
+  const { folded, days, months, years } = await foldTenant(scope, tenant, {
+    batches: Number.POSITIVE_INFINITY,
+    everything: true,
+  });
+  return { folded: refolded + folded, days, months, years };
+}
+
+/** Facts of nobody: nothing should leave any, and this is where it would show. */
+async function forgetOrphans(scope: Scope): Promise<void> {
+  for (const table of ['report_conversations', 'report_responses', 'report_activity']) {
+    await transact(scope, async (inside) => {
+      await lockModel(inside);
+      await rows(
+        inside,
+        sql`
+          select report_forget(${inside.tenant.id}, array(
+            select distinct f.conversation_id from ${sql.table(table)} f
+            where f.tenant_id = ${inside.tenant.id} and not exists (
+              select from conversations c where c.id = f.conversation_id and c.tenant_id = f.tenant_id)))`,
+      );
+    });
+  }
 }
 
 async function proveTenant(context: TaskContext, scope: Scope, tenant: TenantInfo): Promise<void> {
@@ -81,7 +84,7 @@ async function proveTenant(context: TaskContext, scope: Scope, tenant: TenantInf
   if (seen.differences.length > 0) throw new StartError(`${tenant.slug}: the reports differ from the raw rows`);
   const behind = seen.behind > 0 ? `, ${seen.behind} moved since the last look` : '';
   context.print(
-    `${tenant.slug}: equal to the raw rows: ${seen.conversations} conversations, ${seen.messages} messages, ${seen.days} days, ${seen.months} months${behind}`,
+    `${tenant.slug}: equal to the raw rows: ${seen.conversations} conversations, ${seen.messages} messages, ${seen.days} days, ${seen.months} months, ${seen.years} years${behind}`,
   );
 }
 

@@ -14,6 +14,7 @@ export interface Verified {
   readonly behind: number;
   readonly days: number;
   readonly months: number;
+  readonly years: number;
   /** The first hundred differences, in words that name where. */
   readonly differences: readonly string[];
 }
@@ -213,8 +214,8 @@ function stable(value: unknown): string {
 
 type Sums = Map<string, Map<number, number>>;
 
-/** Every day that has facts or sums, and every month that has sums. */
-async function verifySums(scope: Scope, differ: Differ): Promise<{ days: number; months: number }> {
+/** Every day that has facts or sums, and every month and year that have sums. */
+async function verifySums(scope: Scope, differ: Differ): Promise<Pick<Verified, 'days' | 'months' | 'years'>> {
   const tenantId = scope.tenant.id;
   const days = await rows(
     scope,
@@ -227,31 +228,50 @@ async function verifySums(scope: Scope, differ: Differ): Promise<{ days: number;
         except select day from report_dirty_days where tenant_id = ${tenantId}) found
       order by day`,
   );
-  const ofMonth: { month: string; sums: Sums } = { month: '', sums: new Map() };
-  let months = 0;
-  async function endMonth() {
-    const kept = await readCells(scope, 'month', `${ofMonth.month}-01`);
+  const month = openSpan('month', 7);
+  const year = openSpan('year', 4);
+  const found = { month: 0, year: 0 };
+  async function end({ grain, name, sums }: Span, start: string): Promise<void> {
+    const kept = name ? await readCells(scope, grain, start) : new Map();
     if (kept.size === 0) return;
-    months++;
-    compare(`month ${ofMonth.month}`, ofMonth.sums, kept, differ);
+    found[grain]++;
+    compare(`${grain} ${name}`, sums, kept, differ);
+  }
+  async function endSpans(next: string | null): Promise<void> {
+    if (month.name && month.name !== next?.slice(0, 7)) await end(month, `${month.name}-01`);
+    if (year.name && year.name !== next?.slice(0, 4)) await end(year, `${year.name}-01-01`);
+    for (const span of [month, year]) {
+      const name = next?.slice(0, span.length) ?? '';
+      if (span.name !== name) Object.assign(span, { name, sums: new Map() });
+    }
   }
   for (const { day } of days) {
-    const month = day.slice(0, 7);
-    if (ofMonth.month !== month) {
-      if (ofMonth.month) await endMonth();
-      ofMonth.month = month;
-      ofMonth.sums = new Map();
-    }
+    await endSpans(day);
     const expected = await transact(scope, async (inside) => {
       await rows(inside, sql`set transaction isolation level repeatable read`);
       const sums = await addUp(inside, day);
       compare(`day ${day}`, sums, await readCells(inside, 'day', day), differ);
       return sums;
     });
-    for (const [cell, keys] of expected) for (const [key, n] of keys) add(ofMonth.sums, cell, key, n);
+    for (const { sums } of [month, year]) {
+      for (const [cell, keys] of expected) for (const [key, n] of keys) add(sums, cell, key, n);
+    }
   }
-  if (ofMonth.month) await endMonth();
-  return { days: days.length, months };
+  await endSpans(null);
+  return { days: days.length, months: found.month, years: found.year };
+}
+
+/** A month or a year that is being added up; '' is none yet. */
+interface Span {
+  readonly grain: 'month' | 'year';
+  /** Of its name, as days begin with it. */
+  readonly length: number;
+  name: string;
+  sums: Sums;
+}
+
+function openSpan(grain: Span['grain'], length: number): Span {
+  return { grain, length, name: '', sums: new Map() };
 }
 
 function compare(where: string, expected: Sums, found: Sums, differ: Differ): void {
@@ -268,6 +288,10 @@ async function readCells(scope: Scope, grain: string, start: string): Promise<Su
     scope,
     sql<{ cell: string; keys: number[]; counts: number[] }>`
       select cell, keys, counts from report_cells
+      where tenant_id = ${scope.tenant.id} and grain = ${grain} and start = ${start}::date
+      union all
+      select jsonb_build_object('a', agent, 'u', user_type, 't', topic, 'c', country)::text, keys, counts
+      from report_agent_cells
       where tenant_id = ${scope.tenant.id} and grain = ${grain} and start = ${start}::date`,
   );
   return new Map(found.map(({ cell, keys, counts }) => [cell, new Map(keys.map((key, at) => [key, counts[at] ?? 0]))]));
@@ -374,7 +398,8 @@ function cellsOf({ userType, topic, country, agentId }: Dimensions): string[] {
     ['t', topic],
     ['u', userType],
   ].map(([name, value]) => `"${name}": ${JSON.stringify(value)}`);
-  const chosen = [[], [c], [t], [u], [c, t], [c, u], [t, u], [c, t, u], [`"a": "${agentId ?? 'none'}"`]];
+  const a = `"a": "${agentId ?? 'none'}"`;
+  const chosen = [[], [c], [t], [u], [c, t], [c, u], [t, u], [c, t, u], [a], [a, c, t, u]];
   return chosen.map((parts) => `{${parts.join(', ')}}`);
 }
 

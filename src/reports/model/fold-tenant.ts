@@ -11,6 +11,7 @@ export interface FoldRun {
   readonly folded: number;
   readonly days: number;
   readonly months: number;
+  readonly years: number;
   /** False when there was more than one run is to do; the next goes on. */
   readonly isDone: boolean;
 }
@@ -65,8 +66,8 @@ export async function foldTenant(scope: Scope, tenant: TenantInfo, limits: FoldL
   const isDone = left.batches > 0;
   if (isDone) await endLook(scope, look, limits.isPatient ?? false);
   // a build that takes many runs adds up at its end: until then no day would stay as it is
-  const { days, months } = isDone ? await refreshSums(scope) : { days: 0, months: 0 };
-  return { folded, days, months, isDone };
+  const sums = isDone ? await refreshSums(scope) : { days: 0, months: 0, years: 0 };
+  return { folded, ...sums, isDone };
 }
 
 /**
@@ -280,6 +281,20 @@ function refoldSince(
   return changed === null ? null : new Date(changed);
 }
 
+/** Makes the facts that there are anew, whatever they were made from. Those that are missing are for `foldTenant`. */
+export async function refoldAll(scope: Scope, tenant: TenantInfo): Promise<number> {
+  await transact(scope, async (inside) => {
+    await followRules(inside, rulesOf(tenant));
+    await rows(
+      inside,
+      sql`
+        update report_states set refold_after = '00000000-0000-0000-0000-000000000000', refold_since = '-infinity'
+        where tenant_id = ${inside.tenant.id}`,
+    );
+  });
+  return refoldByRules(scope, { batches: Number.POSITIVE_INFINITY });
+}
+
 async function refoldByRules(scope: Scope, left: { batches: number }): Promise<number> {
   let folded = 0;
   while (left.batches > 0) {
@@ -316,8 +331,8 @@ async function refoldByRules(scope: Scope, left: { batches: number }): Promise<n
   return folded;
 }
 
-/** Adds up the days that facts have changed in, and the whole months that can be added up then. */
-export async function refreshSums(scope: Scope): Promise<{ days: number; months: number }> {
+/** Adds up the days that facts have changed in, and the whole months and years that can be added up then. */
+async function refreshSums(scope: Scope): Promise<Pick<FoldRun, 'days' | 'months' | 'years'>> {
   let days = 0;
   for (;;) {
     const refreshed = await transact(scope, async (inside) => {
@@ -338,28 +353,58 @@ export async function refreshSums(scope: Scope): Promise<{ days: number; months:
     days += refreshed;
     if (refreshed < DAYS_AT_ONCE) break;
   }
-  return { days, months: await refreshMonths(scope) };
+  const months = await refreshSpans(scope, 'month');
+  return { days, months, years: await refreshSpans(scope, 'year') };
 }
 
-/** Months that are over, have days and no sum of their own. */
-async function refreshMonths(scope: Scope): Promise<number> {
+/** Months, or years, that are over, have days and no sum of their own. A year follows its months. */
+async function refreshSpans(scope: Scope, grain: 'month' | 'year'): Promise<number> {
   const missing = await rows(
     scope,
-    sql<{ month: string }>`
-      select distinct date_trunc('month', d.start)::date::text as month from report_cells d
+    sql<{ start: string }>`
+      select distinct date_trunc(${grain}, d.start)::date::text as start from report_cells d
       where d.tenant_id = ${scope.tenant.id} and d.grain = 'day' and d.cell = '{}'
-        and d.start < date_trunc('month', now() - interval '1 day')::date
+        and d.start < date_trunc(${grain}, now() - interval '1 day')::date
         and not exists (
-          select from report_cells m where m.tenant_id = d.tenant_id and m.grain = 'month' and m.cell = '{}'
-            and m.start = date_trunc('month', d.start)::date)`,
+          select from report_cells m where m.tenant_id = d.tenant_id and m.grain = ${grain} and m.cell = '{}'
+            and m.start = date_trunc(${grain}, d.start)::date)`,
   );
-  for (const { month } of missing) {
+  for (const { start } of missing) {
     await transact(scope, async (inside) => {
       await lockModel(inside);
-      await rows(inside, sql`select report_refresh_month(${inside.tenant.id}, ${month}::date)`);
+      await refreshSpan(inside, grain, start);
     });
   }
   return missing.length;
+}
+
+/** Names whose sums one statement adds up: what it may take is bounded, however many there are. */
+const NAMES_AT_ONCE = 16;
+
+async function refreshSpan(scope: Scope, grain: 'month' | 'year', start: string): Promise<void> {
+  const tenantId = scope.tenant.id;
+  const [span] = await rows(
+    scope,
+    sql<{ isClean: boolean }>`select report_begin_span(${tenantId}, ${grain}, ${start}::date) as "isClean"`,
+  );
+  if (!span?.isClean) return;
+  const part = grain === 'year' ? 'month' : 'day';
+  for (const [table, column, fill] of [
+    ['report_cells', 'cell', 'report_fill_cells'],
+    ['report_agent_cells', 'agent', 'report_fill_agents'],
+  ] as const) {
+    const found = await rows(
+      scope,
+      sql<{ name: string }>`
+        select distinct d.${sql.ref(column)} as name from ${sql.table(table)} d
+        where d.tenant_id = ${tenantId} and d.grain = ${part} and d.start >= ${start}::date
+          and d.start < ${start}::date + ('1 ' || ${grain}::text)::interval`,
+    );
+    for (let at = 0; at < found.length; at += NAMES_AT_ONCE) {
+      const names = found.slice(at, at + NAMES_AT_ONCE).map(({ name }) => name);
+      await rows(scope, sql`select ${sql.ref(fill)}(${tenantId}, ${grain}, ${start}::date, ${names}::text[])`);
+    }
+  }
 }
 
 function time(at: Date | string | null): number | null {
