@@ -117,27 +117,5 @@ for (const [kind, took] of kinds) {
     `${kind}: ${took.length} answers, median ${at(took, 0.5)} ms, p95 ${at(took, 0.95)} ms, most ${at(took, 1)} ms`,
   );
 }
-// a download: rows a second, and what the process grows by
-const before = process.memoryUsage().heapUsed;
-let [rows, place, began] = [0, null as string | null, performance.now()];
-const asked = {
-  behind: 'response' as const,
-  period: periodOf('range', { from: '1970-01-01', to: '2199-12-31' }, today),
-  filter: everything,
-  slot: null,
-  score: null,
-  age: null,
-  target: null,
-};
-let most = 0;
-do {
-  const page = await inScope((scope) => readPage(scope, asked, place, 2_000));
-  rows += page.rows.length;
-  place = page.next;
-  most = Math.max(most, process.memoryUsage().heapUsed);
-} while (place && rows < 1_000_000);
-console.log(
-  `download: ${rows} rows in ${((performance.now() - began) / 1_000).toFixed(1)} s, heap ${(before / 1e6).toFixed(0)} MB before, ${(most / 1e6).toFixed(0)} MB at most`,
-);
 await tenancy.close();
 await database.close();
