@@ -5,6 +5,7 @@ import type { Database, Log } from './platform/database/index.ts';
 import {
   type Authenticate,
   answerErrors,
+  type BodyPatience,
   createErrorFaces,
   createHeadTemplates,
   createMetrics,
@@ -40,6 +41,8 @@ export interface AppDeps {
   readonly frames?: Frames;
   /** Shared with the wings, which register their own; one is made when absent. */
   readonly metrics?: Metrics;
+  /** How long bodies are waited for; for tests. */
+  readonly patience?: BodyPatience | undefined;
   /** Zone of people of whom none is known (UTC). */
   readonly defaultZone?: string;
   /** Told when a signed-in person knocks at a door that is not for them. */
@@ -70,7 +73,7 @@ export function createApp(deps: AppDeps): App {
 
   const koa = new Koa();
   koa.on('error', (error) => log.error({ fault: loggedFault(error) }, 'response failed'));
-  koa.use(answerErrors({ log, metrics, heads, faces: createErrorFaces(views), signInPath }));
+  koa.use(answerErrors({ log, metrics, heads, faces: createErrorFaces(views), signInPath, patience: deps.patience }));
   koa.use(refuseStrangeHosts(config.publicUrl, config.filesUrl));
   koa.use(refuseStrangeMethods());
   koa.use(serveAssets(views.assets, heads));

@@ -24,7 +24,7 @@ import {
 } from './messaging/index.ts';
 import type { ReadyConfig } from './platform/config/index.ts';
 import type { Database, Log } from './platform/database/index.ts';
-import { createHttpServer, createMetrics, type Route } from './platform/http/index.ts';
+import { type BodyPatience, createHttpServer, createMetrics, type Route } from './platform/http/index.ts';
 import { type Job, openDurableQueue, type Task } from './platform/jobs/index.ts';
 import { openMailTransport, openPushTransport, type PushTransport } from './platform/outbound/index.ts';
 import { createPdfPress } from './platform/pdf/index.ts';
@@ -60,6 +60,8 @@ export interface ModuleDeps {
   log: Log;
   /** The line to the other nodes, when it is not PostgreSQL's. */
   backplane?: Backplane;
+  /** How long bodies are waited for; for tests. */
+  patience?: BodyPatience;
 }
 
 /** The wings, mounted. */
@@ -150,6 +152,7 @@ export async function openModules(deps: ModuleDeps): Promise<Modules> {
     database,
     views,
     metrics,
+    patience: deps.patience,
     authenticate: (token) => identity.authenticate(token),
     sessionCookie: identity.cookie.name,
     frames: {

@@ -43,8 +43,12 @@ export interface Upload {
 const HANDLES: readonly Handle[] = ['rahim', 'driver-2', 'agent', 'agent-2', 'lead', 'viewer', 'owner'];
 
 /** Starts the whole app; everybody is signed in and Rahim has an open conversation. */
-export async function startAttachmentApp(env: Record<string, string> = {}, on?: FreshDatabase): Promise<AttachmentApp> {
-  const app = await startApp({ ...env, ...(on ? { DATABASE_URL: on.url } : {}) });
+export async function startAttachmentApp(
+  env: Record<string, string> = {},
+  on?: FreshDatabase,
+  more: Parameters<typeof startApp>[1] = {},
+): Promise<AttachmentApp> {
+  const app = await startApp({ ...env, ...(on ? { DATABASE_URL: on.url } : {}) }, more);
   const admin = new pg.Pool({ connectionString: on?.adminUrl ?? adminUrl(), max: 2 });
   const home = await app.newTenant();
   const sessions = await Promise.all(HANDLES.map(async (handle) => [handle, await home.signIn(handle)] as const));

@@ -1,11 +1,8 @@
-import { spawn } from 'node:child_process';
 import { randomBytes, randomUUID } from 'node:crypto';
-import { once } from 'node:events';
-import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { compareAttachments } from '../../src/messaging/attachments/check-attachments.task.ts';
 import { type Files, openFiles } from '../../src/messaging/attachments/files.ts';
@@ -13,6 +10,7 @@ import { removeOrphans, sweepRows } from '../../src/messaging/attachments/sweep-
 import { clamdScanner } from '../../src/messaging/attachments/virus-scanner.ts';
 import { type FreshDatabase, freshDatabase } from '../support/database.ts';
 import { type AttachmentApp, messagesPath, pdf, photo, startAttachmentApp } from './attachment-app.ts';
+import { CLAMD, MALWARE, prepareClamd } from './clamd.ts';
 
 /** What is deleted goes, what is unfinished is finished, what nobody names is found (T-AT11, T-AT12). */
 
@@ -177,41 +175,22 @@ describe('a scanner that does not answer', () => {
   });
 });
 
-/** A clamd to test with: Debian's, installed or unpacked somewhere (`CLAMD_PATH`). */
-const CLAMD = [process.env['CLAMD_PATH'], '/usr/sbin/clamd'].find((path) => path && existsSync(path));
-
 // The protocol against something that only speaks it would show nothing, so without the real daemon this is skipped.
 describe.skipIf(!CLAMD)('the real clamd', () => {
-  let folder: string;
-  let daemon: ReturnType<typeof spawn>;
-
-  beforeAll(async () => {
-    folder = mkdtempSync(join(tmpdir(), 'clamd-'));
-    mkdirSync(join(folder, 'db'));
-    const word = Buffer.from('ours-is-malware').toString('hex');
-    writeFileSync(join(folder, 'db', 'ours.ndb'), `Ours.Malware:0:*:${word}\n`);
-    writeFileSync(
-      join(folder, 'clamd.conf'),
-      `Foreground yes\nDatabaseDirectory ${folder}/db\nLocalSocket ${folder}/sock\nStreamMaxLength 60M\n`,
-    );
-    daemon = spawn(CLAMD ?? '', ['-c', join(folder, 'clamd.conf')], { stdio: 'ignore' });
-  });
-  afterAll(async () => {
-    daemon?.kill('SIGKILL');
-    rmSync(folder, { recursive: true, force: true });
-  });
+  const clamd = prepareClamd();
+  beforeAll(() => clamd.start());
+  afterAll(() => clamd.close());
 
   test('tells malware from what is none; stopped, it tells nothing (T-AT11)', async () => {
-    await expect.poll(() => existsSync(join(folder, 'sock')), { timeout: 20_000 }).toBe(true);
-    const scanner = clamdScanner(`unix://${folder}/sock`);
+    const folder = mkdtempSync(join(tmpdir(), 'scanned-'));
+    const scanner = clamdScanner(clamd.url);
     const file = join(folder, 'file');
     writeFileSync(file, Buffer.concat([randomBytes(3_000_000), Buffer.from('harmless')]));
     expect(await scanner.scan(file)).toBe('clean');
-    writeFileSync(file, Buffer.concat([pdf(200_000), Buffer.from('ours-is-malware')]));
+    writeFileSync(file, Buffer.concat([pdf(200_000), Buffer.from(MALWARE)]));
     expect(await scanner.scan(file)).toBe('infected');
-    daemon.kill('SIGKILL');
-    await once(daemon, 'exit');
-    await sleep(50);
+    await clamd.stop();
     expect(await scanner.scan(file)).toBe('unknown');
+    rmSync(folder, { recursive: true });
   });
 });

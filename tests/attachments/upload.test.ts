@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import { readdirSync, readFileSync } from 'node:fs';
 import { request } from 'node:http';
 import sharp from 'sharp';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
@@ -202,6 +203,29 @@ describe('the limits of the tenant', () => {
     expect(app.stored().length).toBe(files + 3);
     expect(app.staged()).toEqual([]);
   });
+
+  test('a HEIC photo is told what to do, because nobody here can open it', async () => {
+    const heic = Buffer.concat([
+      Buffer.from([0, 0, 0, 24]),
+      Buffer.from('ftypheic\0\0\0\0mif1heic'),
+      Buffer.alloc(5_000),
+    ]);
+    const answer = await app.upload(app.who.rahim, { bytes: heic, name: 'IMG_0001.HEIC', type: 'image/heic' });
+    expect(told(answer)).toEqual([415, 'attachment_heic']);
+    expect(answer.body.error.message).toContain('Save the photo as JPEG');
+  });
+});
+
+test('an archive is bytes: nothing of ours opens one (T-AT6)', () => {
+  const root = new URL('../../', import.meta.url);
+  const opens = /\b(unzip|gunzip|inflate|brotliDecompress|createUnzip|unzipper|yauzl|adm-zip|jszip|node-tar|tar-fs)/i;
+  const folders = ['src/messaging/attachments', 'src/platform/storage'];
+  const sources = folders.flatMap((folder) =>
+    readdirSync(new URL(folder, root)).map((name) => readFileSync(new URL(`${folder}/${name}`, root), 'utf8')),
+  );
+  expect(sources.length).toBeGreaterThan(20);
+  const { dependencies } = JSON.parse(readFileSync(new URL('package.json', root), 'utf8'));
+  for (const text of [...sources, ...Object.keys(dependencies)]) expect(opens.exec(text)).toBeNull();
 });
 
 describe('what is no proper form', () => {

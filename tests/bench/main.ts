@@ -1,7 +1,7 @@
 /**
  * `npm run bench`: our figures as ratios against the raw limits measured in the same run, on a private PostgreSQL with
  * fsync on. Prints a table and, as the last line, the same as JSON. `npm run bench -- volume`: see volume.bench.ts;
- * `npm run bench -- memory` measures the open sockets alone.
+ * `npm run bench -- memory` measures the open sockets alone; `npm run bench -- uploads`: see uploads.bench.ts.
  */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { cpus, tmpdir } from 'node:os';
@@ -17,12 +17,15 @@ import { measureMemory } from './memory.bench.ts';
 import { measurePage, preparePage } from './page.bench.ts';
 import { measureSending } from './send.bench.ts';
 import { hostTokens, startBare, startProduct } from './servers.ts';
+import { measureUploads } from './uploads.bench.ts';
 import { measureVolume } from './volume.bench.ts';
 import { type BenchDatabase, CONVERSATIONS, quiet } from './workload.ts';
 
 const [which, ...args] = process.argv.slice(2);
 if (which === 'volume') {
   if (!(await measureVolume(args))) process.exitCode = 1;
+} else if (which === 'uploads') {
+  if (!(await measureUploads(args))) process.exitCode = 1;
 } else {
   await compare();
 }

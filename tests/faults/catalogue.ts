@@ -21,7 +21,7 @@ import { slowReaders } from './stories/slow-readers.ts';
 import { storm } from './stories/storm.ts';
 import type { Story } from './stories/story.ts';
 import { ticks } from './stories/ticks.ts';
-import { fullDisk, killUploads, storeAway } from './stories/uploads.ts';
+import { fullDisk, killUploads, slowBodies, slowStore, storeAway } from './stories/uploads.ts';
 import { wander } from './stories/wander.ts';
 
 /** A row of faults.md and the story that shows it. */
@@ -29,7 +29,7 @@ export interface Entry {
   readonly row: string;
   readonly title: string;
   readonly story: Story;
-  /** Rounds of the short form, which CI runs. */
+  /** Rounds of the short form, which CI runs; 0: there is none. */
   readonly short: number;
   /** `own`: it stops its PostgreSQL; `fresh`: it changes or looks at all of a database. Absent: a shared one will do. */
   readonly database?: 'own' | 'fresh';
@@ -103,6 +103,7 @@ export const CATALOGUE: readonly Entry[] = [
     waits: true,
   },
   { row: 'F26', title: 'the store of the files goes away', story: storeAway, short: 2 },
+  { row: 'F26-slow', title: 'the store of the files is slow, silent or dead', story: slowStore, short: 1, waits: true },
   { row: 'F27', title: 'a very long conversation', story: longConversation, short: 1 },
   { row: 'F28', title: 'one message to very many sockets', story: fanOut, short: 3 },
   {
@@ -132,6 +133,7 @@ export const CATALOGUE: readonly Entry[] = [
   },
   { row: 'nodes', title: 'a message crosses from node to node', story: crossing, short: 1, overRedis: 0 },
   { row: 'peers', title: 'forty hostile peers cost nobody else anything', story: hostilePeers, short: 1 },
+  { row: 'T-AT8', title: 'two hundred bodies that drip', story: slowBodies, short: 0 },
   {
     row: 'T-JB1',
     title: 'a job that three nodes hold runs once a tick',

@@ -4,7 +4,7 @@ import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { entities } from '../../src/entities.ts';
-import { type Modules, openModules } from '../../src/modules.ts';
+import { type ModuleDeps, type Modules, openModules } from '../../src/modules.ts';
 import { type ReadyConfig, readConfig } from '../../src/platform/config/index.ts';
 import { type Database, openDatabase } from '../../src/platform/database/index.ts';
 import { collectedLog } from './collected-log.ts';
@@ -24,7 +24,10 @@ export interface RunningApp extends Pick<Modules, 'routes' | 'rooms'> {
 const silent = collectedLog();
 
 /** Starts the app as `npm start` does, in this process and on a free port; limits off unless `env` says otherwise. */
-export async function startApp(env: Record<string, string> = {}): Promise<RunningApp> {
+export async function startApp(
+  env: Record<string, string> = {},
+  more: Pick<ModuleDeps, 'patience'> = {},
+): Promise<RunningApp> {
   const dataDir = mkdtempSync(join(tmpdir(), 'app-'));
   const read = readConfig({
     DATABASE_URL: databaseUrl(),
@@ -36,7 +39,7 @@ export async function startApp(env: Record<string, string> = {}): Promise<Runnin
   });
   const config = { ...read, secretKey: read.secretKey ?? TEST_SECRET_KEY };
   const database = await openDatabase({ url: read.databaseUrl ?? databaseUrl(), entities, log: silent });
-  const modules = await openModules({ config, database, log: silent });
+  const modules = await openModules({ config, database, log: silent, ...more });
   modules.server.listen(0, '127.0.0.1');
   await once(modules.server, 'listening');
   modules.setReadiness(null);

@@ -3,7 +3,6 @@
  * or memory. Decodes a picture and writes it anew: what was hidden in the file, where it was taken and by which device
  * stay behind. Says on stdout what came of it, as JSON.
  */
-import { setPriority } from 'node:os';
 import sharp from 'sharp';
 
 /** What the parent hands over, as the one argument. */
@@ -20,8 +19,6 @@ const LONGEST_SIDE = 4_096;
 const THUMBNAIL_SIDE = 480;
 
 const order = JSON.parse(process.argv[2] ?? '{}') as Order; // the parent is the only caller
-// a chat goes before its pictures
-setPriority(10);
 sharp.cache(false);
 sharp.concurrency(1);
 // of all the formats that the library could read, the four that we take

@@ -33,6 +33,14 @@ export async function mediaTypeOf(head: Buffer, allowed: readonly string[]): Pro
   return allowed.includes('text/plain') && looksLikeText(head) ? 'text/plain' : null;
 }
 
+/** Whether this is a picture as telephones of Apple keep them, which we cannot decode. */
+export function isHeic(head: Buffer): boolean {
+  return (
+    head.subarray(4, 8).toString('latin1') === 'ftyp' &&
+    /^(heic|heix|hevc|mif1|msf1)$/.test(head.subarray(8, 12).toString('latin1'))
+  );
+}
+
 /** No NUL, no `#!`; markup stays text, because nothing will ever read it as anything else. */
 function looksLikeText(head: Buffer): boolean {
   if (head.length === 0 || head.includes(0) || head.subarray(0, 2).toString('latin1') === '#!') return false;

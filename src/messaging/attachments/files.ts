@@ -1,6 +1,14 @@
 import type { ReadyConfig } from '../../platform/config/index.ts';
 import type { Log } from '../../platform/database/index.ts';
-import { openStorage, type StagedFile, type Staging, type Storage } from '../../platform/storage/index.ts';
+import {
+  createIntake,
+  type Intake,
+  type IntakeLimits,
+  openStorage,
+  type StagedFile,
+  type Staging,
+  type Storage,
+} from '../../platform/storage/index.ts';
 import { type CleanOutcome, createImageCleaner } from './clean-image.ts';
 import { createFileLinks, type FileLinks } from './file-links.ts';
 import { isPicture } from './file-type.ts';
@@ -16,6 +24,10 @@ export interface Quota {
 export interface Files {
   readonly storage: Storage;
   readonly staging: Staging;
+  /** Through which bytes of files come in. */
+  readonly intake: Intake;
+  /** Pieces of files that this process is taking in, by sender and client id. */
+  readonly pieces: Map<string, Promise<unknown>>;
   readonly links: FileLinks;
   readonly quota: { readonly user: Quota; readonly staff: Quota; readonly tenant: Quota };
   /**
@@ -38,24 +50,27 @@ const QUOTA = {
   tenant: { bytes: 200 * GIGABYTE, files: 2_000_000 },
 };
 
-/** What the files of one process need; `quota` and `scanner` are for tests. */
+/** What the files of one process need; `quota`, `scanner` and `intake` are for tests. */
 export interface FilesOptions {
   readonly config: Pick<ReadyConfig, 'dataDir' | 'secretKey' | 's3' | 'filesUrl' | 'clamdUrl'>;
   readonly log: Log;
   readonly quota?: Files['quota'];
   readonly scanner?: VirusScanner;
+  readonly intake?: Partial<IntakeLimits>;
   /** Milliseconds since 1970. */
   readonly clock: () => number;
 }
 
 /** Opens the store and removes what a killed process left in its staging. */
-export async function openFiles({ config, log, quota = QUOTA, clock, scanner }: FilesOptions): Promise<Files> {
+export async function openFiles({ config, log, quota = QUOTA, clock, scanner, intake }: FilesOptions): Promise<Files> {
   const { storage, staging } = await openStorage(config);
   const cleaner = createImageCleaner({ staging, log });
   const looksFor = scanner ?? (config.clamdUrl ? clamdScanner(config.clamdUrl) : null);
   return {
     storage,
     staging,
+    intake: createIntake(intake),
+    pieces: new Map(),
     links: createFileLinks({ ...config, clock }),
     quota,
     async examine(file, mediaType) {

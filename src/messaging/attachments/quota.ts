@@ -72,6 +72,9 @@ function refuseBeyondQuota(scope: Scope<Person>, { files }: Pick<Messaging, 'fil
       : files.quota.user;
   if (Number(sum.bytes) <= quota.bytes && Number(sum.files) < quota.files) return;
   const whose = isTenant ? 'All files here' : 'Your files';
-  const most = `${Math.floor(quota.bytes / MEGABYTE)} MB and ${quota.files} files`;
-  throw new AppError(413, 'attachment_quota', `${whose} have reached the limit of ${most}.`);
+  const maxMb = Math.floor(quota.bytes / MEGABYTE);
+  const sentence = `${whose} have reached the limit of ${maxMb} MB and ${quota.files} files.`;
+  throw new AppError(413, 'attachment_quota', sentence, {
+    detail: { maxMb, maxFiles: quota.files },
+  });
 }

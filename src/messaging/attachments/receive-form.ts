@@ -1,9 +1,9 @@
 import { createHash } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
-import { Readable } from 'node:stream';
 import { z } from 'zod';
 import { AppError, Invalid } from '../../platform/errors/index.ts';
 import { fieldNames, MAX_TEXT_BYTES, readMultipart, repeatableKeys, validate } from '../../platform/http/index.ts';
+import type { IntakePlace } from '../../platform/storage/index.ts';
 import type { Messaging } from '../messaging.ts';
 import {
   admitUpload,
@@ -47,8 +47,13 @@ export async function receiveForm<T>(
   request: IncomingMessage,
   { conversationId, maxFiles, needsFile, schema }: FormWithFiles<T>,
 ): Promise<ReceivedForm<T>> {
-  let admitted: Promise<UploadPermit> | undefined;
-  const admit = () => (admitted ??= admitUpload(door, messaging, conversationId));
+  let admitted: Promise<Admitted> | undefined;
+  const enter = async (): Promise<Admitted> => {
+    const permit = await admitUpload(door, messaging, conversationId);
+    const place = await messaging.files.intake.enter({ lane: door.tenant.id, owner: door.actor.id });
+    return { permit, place };
+  };
+  const admit = () => (admitted ??= enter());
   if (needsFile) await admit();
   const fields: Record<string, string | string[]> = {};
   const repeatable = [...repeatableKeys(schema)];
@@ -61,7 +66,8 @@ export async function receiveForm<T>(
       async ({ fileName, stream }) => {
         const { head, rest } = await peek(stream);
         if (head.length === 0 && fileName === '') return null;
-        return takeFile(await admit(), messaging, { fileName, stream: Readable.from(rest) });
+        const { permit, place } = await admit();
+        return takeFile(permit, messaging, { fileName, stream: rest }, place);
       },
       async (taken) => taken?.staged.discard(),
       fields,
@@ -70,7 +76,7 @@ export async function receiveForm<T>(
     const typed = validate(schema, fields);
     const clientId = checkedId(fields['clientId']);
     const kept = await keepAll(files, (file) =>
-      admit().then((permit) =>
+      admit().then(({ permit }) =>
         keepFile(permit, messaging, file, needsFile ? clientId : idFrom(clientId, file.staged.sha256)),
       ),
     );
@@ -82,7 +88,15 @@ export async function receiveForm<T>(
     return { typed: typed.data, kept: [], error };
   } finally {
     await Promise.all(files.map((file) => file.staged.discard()));
+    // whoever was not let in has nothing to give back
+    await admitted?.then(({ place }) => place.leave()).catch(() => {});
   }
+}
+
+/** Somebody who may send files, and is at the gate. */
+interface Admitted {
+  readonly permit: UploadPermit;
+  readonly place: IntakePlace;
 }
 
 function checkedId(given: unknown): string {

@@ -1,8 +1,10 @@
-import { Readable } from 'node:stream';
+import type { Readable } from 'node:stream';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { sql } from 'kysely';
 import type { Person } from '../../identity/index.ts';
 import { type Scope, transact } from '../../platform/database/index.ts';
 import { AppError, BadRequest, Conflict, Invalid } from '../../platform/errors/index.ts';
+import type { IntakePlace } from '../../platform/storage/index.ts';
 import { newId } from '../../platform/text/index.ts';
 import { accessConversation } from '../conversations/access-conversation.ts';
 import type { Messaging } from '../messaging.ts';
@@ -12,6 +14,7 @@ import { displayName } from './file-name.ts';
 import { HEAD_BYTES } from './file-type.ts';
 import { countUsage, giveBackUsage, refuseWithoutRoom } from './quota.ts';
 import {
+  atIntake,
   findUploaded,
   keepFile,
   peek,
@@ -24,6 +27,9 @@ import {
   type UploadedAttachment,
   type UploadPermit,
 } from './upload-attachment.ts';
+
+/** Whoever asks how far it is waits so long for a piece that is being written. */
+const PIECE_WAIT_MS = 1_000;
 
 /** A file that comes in pieces; every piece says all of this. */
 export interface UploadOrder {
@@ -48,6 +54,9 @@ export async function uploadProgress(
   messaging: Messaging,
   order: Pick<UploadOrder, 'clientId' | 'conversationId'>,
 ): Promise<UploadProgress> {
+  // what came before the line dropped is still being written: it need not be sent again
+  const piece = messaging.files.pieces.get(pieceKey(actor, order));
+  if (piece !== undefined) await Promise.race([piece, sleep(PIECE_WAIT_MS, undefined, { ref: false })]);
   return messaging.database.withScope(tenant, actor, async (scope) => {
     if (order.conversationId !== null) await accessConversation(scope, order.conversationId);
     const attachment = await findUploaded(scope, order.conversationId, order.clientId);
@@ -77,9 +86,21 @@ export async function takePiece(
   });
   if ('uploaded' in begun) return begun;
   if (begun.received !== offset) throw elsewhere(begun.received);
-  const received = offset + (await storePiece(messaging, permit, begun, bytes));
-  if (received < begun.size) return { received, uploaded: null };
-  return { received, uploaded: await finish(messaging, permit, begun) };
+  return atIntake(door, messaging, async (place) => {
+    const key = pieceKey(door.actor, order);
+    const storing = storePiece(messaging, permit, begun, bytes, place);
+    const ended = storing.then(
+      () => {},
+      () => {},
+    );
+    messaging.files.pieces.set(key, ended);
+    const size = await storing.finally(() => {
+      if (messaging.files.pieces.get(key) === ended) messaging.files.pieces.delete(key);
+    });
+    const received = offset + size;
+    if (received < begun.size) return { received, uploaded: null };
+    return { received, uploaded: await finish(messaging, permit, begun, place) };
+  });
 }
 
 /** Forgets an upload that is not wanted any more; done when there is none. */
@@ -98,6 +119,10 @@ export async function cancelUpload(
 export async function forgetUpload(scope: Scope, messaging: Pick<Messaging, 'files'>, id: string): Promise<void> {
   const pieces = await transact(scope, (inside) => releaseUpload(inside, id));
   for (const { path } of pieces) await messaging.files.storage.remove(path);
+}
+
+function pieceKey({ id }: Pick<Person, 'id'>, { clientId }: Pick<UploadOrder, 'clientId'>): string {
+  return `${id} ${clientId}`;
 }
 
 interface Piece {
@@ -152,17 +177,19 @@ async function storePiece(
   permit: UploadPermit,
   upload: AttachmentUpload,
   bytes: Readable,
+  { turn }: IntakePlace,
 ): Promise<number> {
   const { storage, staging } = messaging.files;
   const offset = upload.received;
   const { head, rest } = await peek(untilItBreaks(bytes));
   // a first piece that is shorter than it takes to tell is told with all of the file
   if (offset === 0 && head.length >= HEAD_BYTES) await typeOf(permit, head);
-  const staged = await staging.stage(Readable.from(rest), (chunk, before) => {
+  const check = (chunk: Buffer, before: number) => {
     if (offset + before + chunk.length > upload.size) {
       throw new BadRequest('too_many_bytes', 'More came than was announced.');
     }
-  });
+  };
+  const staged = await staging.stage(rest, check, turn);
   if (staged.size === 0) {
     await staged.discard();
     return 0;
@@ -205,15 +232,20 @@ async function finish(
   messaging: Messaging,
   permit: UploadPermit,
   upload: AttachmentUpload,
+  place: IntakePlace,
 ): Promise<UploadedAttachment> {
   const { id, clientId, fileName } = upload;
   const { storage } = messaging.files;
   const pieces = await inDoor(permit, messaging, (scope) => readPieces(scope, id));
+  let open: Readable | undefined;
   async function* whole(): AsyncGenerator<Buffer> {
-    for (const { path } of pieces) yield* (await storage.open(path)) as AsyncIterable<Buffer>;
+    for (const { path } of pieces) {
+      open = await storage.open(path);
+      yield* open as AsyncIterable<Buffer>;
+    }
   }
   try {
-    const taken = await takeFile(permit, messaging, { fileName, stream: Readable.from(whole()) });
+    const taken = await takeFile(permit, messaging, { fileName, stream: whole() }, place);
     if (!taken) throw new Invalid({ file: 'empty' }, 'attachment_empty', 'This file is empty.');
     try {
       const uploaded = await keepFile(permit, messaging, taken, clientId, async (scope) => {
@@ -234,6 +266,9 @@ async function finish(
       await inDoor(permit, messaging, (scope) => forgetUpload(scope, messaging, id));
     }
     throw error;
+  } finally {
+    // one that was not read to its end
+    open?.destroy();
   }
 }
 

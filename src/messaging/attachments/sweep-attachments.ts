@@ -15,8 +15,8 @@ export interface SweepDeps {
   readonly log: Log;
 }
 
-/** One that is being looked into is left alone this long, for the upload that does it. */
-const UNFINISHED_MS = 60_000;
+/** One that could not be looked into is left alone this long. */
+const UNFINISHED_MS = 10_000;
 /** What is in no message goes after a day. */
 const UNSENT_MS = 24 * 3_600_000;
 /** Bytes whose row may still be on its way into the database. */
@@ -28,7 +28,7 @@ export function attachmentJobs({ files }: { readonly files: Files }): readonly J
   return [
     {
       name: 'attachments.finish',
-      schedule: '* * * * *',
+      schedule: '*/10 * * * * *',
       run: async ({ database, log, now }) => {
         await sweepRows({ database, files, log }, now);
         await sweepUploads({ database, files, log }, now);
@@ -62,10 +62,14 @@ export async function sweepRows(deps: SweepDeps, now: Date): Promise<number> {
     values: [before(UNFINISHED_MS), before(UNSENT_MS), AT_ONCE],
   });
   let done = 0;
+  let isTooEarly = false;
   for (const { tenant_id: tenantId, id, state } of due) {
+    // where one could not be looked into, the next could not either
+    if (state === 'processing' && isTooEarly) continue;
     try {
-      const isFinished = state === 'processing' && (await finish(deps, tenantId, id, before(UNSENT_MS)));
-      if (state !== 'processing' || isFinished === 'expired') await remove(deps, tenantId, id);
+      const outcome = state === 'processing' ? await finish(deps, tenantId, id, before(UNSENT_MS)) : 'expired';
+      isTooEarly = outcome === 'later';
+      if (outcome === 'expired') await remove(deps, tenantId, id);
       done += 1;
     } catch (error) {
       log.warn({ err: error, attachmentId: id }, 'an attachment could not be swept; the next sweep tries again');
@@ -79,7 +83,12 @@ function inTenant<T>({ database }: SweepDeps, tenantId: string, work: (scope: Sc
 }
 
 /** Looks into a file that nobody could look into when it came. */
-async function finish(deps: SweepDeps, tenantId: string, id: string, expired: Date): Promise<'expired' | 'looked'> {
+async function finish(
+  deps: SweepDeps,
+  tenantId: string,
+  id: string,
+  expired: Date,
+): Promise<'expired' | 'looked' | 'later'> {
   const { files } = deps;
   const row = await inTenant(deps, tenantId, (scope) => scope.em.findOne(Attachment, { id, state: 'processing' }));
   if (!row) return 'looked';
@@ -88,8 +97,11 @@ async function finish(deps: SweepDeps, tenantId: string, id: string, expired: Da
   try {
     const examined = await files.examine(staged, row.mediaType);
     // the row's time moves, so that the others get their turn
-    if (examined.kind === 'later') await change(deps, tenantId, id, {});
-    else if (examined.kind === 'refused') {
+    if (examined.kind === 'later') {
+      await change(deps, tenantId, id, {});
+      return 'later';
+    }
+    if (examined.kind === 'refused') {
       await change(deps, tenantId, id, { state: 'refused', refusedCode: examined.code });
       await files.storage.remove(row.secureStoragePath);
     } else if (examined.kind === 'opaque') await change(deps, tenantId, id, { state: 'ready' });

@@ -1,9 +1,8 @@
-import { Readable } from 'node:stream';
 import { sql } from 'kysely';
 import type { Person } from '../../identity/index.ts';
 import { type Scope, transact } from '../../platform/database/index.ts';
 import { AppError, Conflict, Forbidden, Invalid, NotFound } from '../../platform/errors/index.ts';
-import type { StagedFile } from '../../platform/storage/index.ts';
+import type { IntakePlace, StagedFile } from '../../platform/storage/index.ts';
 import { newId } from '../../platform/text/index.ts';
 import { recordAudit } from '../../tenancy/index.ts';
 import { accessConversation } from '../conversations/access-conversation.ts';
@@ -13,12 +12,29 @@ import type { Messaging } from '../messaging.ts';
 import { rows } from '../rows.ts';
 import { Attachment, type AttachmentState } from './attachment.entity.ts';
 import { displayName } from './file-name.ts';
-import { createTextCheck, HEAD_BYTES, mediaTypeOf } from './file-type.ts';
+import { createTextCheck, HEAD_BYTES, isHeic, mediaTypeOf } from './file-type.ts';
 import type { Examined } from './files.ts';
 import { countUsage, refuseWithoutRoom } from './quota.ts';
 
 /** What of a scope an upload needs: it takes long, so it opens units of work of its own. */
 export type UploadDoor = Pick<Scope<Person>, 'tenant' | 'actor'>;
+
+/**
+ * Does the work of one body with files at the gate of the process, which may be full.
+ * @throws Unavailable `uploads_busy`
+ */
+export async function atIntake<T>(
+  { tenant, actor }: UploadDoor,
+  { files }: Pick<Messaging, 'files'>,
+  work: (place: IntakePlace) => Promise<T>,
+): Promise<T> {
+  const place = await files.intake.enter({ lane: tenant.id, owner: actor.id });
+  try {
+    return await work(place);
+  } finally {
+    place.leave();
+  }
+}
 
 /** Somebody who may send files here, and which. */
 export interface UploadPermit {
@@ -43,6 +59,7 @@ export interface UploadedAttachment {
   readonly isNew: boolean;
 }
 
+const HEIC_SENTENCE = 'Photos in HEIC format are not taken. Save the photo as JPEG and send it again.';
 /** Bytes of a megabyte, as the setting counts them. */
 const MEGABYTE = 1024 * 1024;
 
@@ -107,7 +124,8 @@ export async function refuseUpload(
 export async function takeFile(
   permit: UploadPermit,
   messaging: Pick<Messaging, 'files'>,
-  part: { readonly fileName: string; readonly stream: Readable },
+  part: { readonly fileName: string; readonly stream: AsyncIterable<Buffer> },
+  { turn }: Pick<IntakePlace, 'turn'>,
 ): Promise<TakenFile | null> {
   const { head, rest } = await peek(part.stream);
   if (head.length === 0) {
@@ -116,19 +134,21 @@ export async function takeFile(
   }
   const mediaType = await typeOf(permit, head);
   const isText = mediaType === 'text/plain' ? createTextCheck() : () => true;
-  const staged = await messaging.files.staging.stage(Readable.from(rest), (chunk, before) => {
+  const check = (chunk: Buffer, before: number) => {
     if (before + chunk.length > permit.maxBytes) throw tooLarge(permit);
     if (!isText(chunk)) throw refusedType(permit);
-  });
+  };
+  const staged = await messaging.files.staging.stage(rest, check, turn);
   return { staged, mediaType, fileName: displayName(part.fileName, mediaType) };
 }
 
 /**
  * What a file is by its first bytes.
- * @throws 415 `attachment_type` when the tenant does not take that.
+ * @throws 415 `attachment_type`, `attachment_heic` when the tenant does not take that.
  */
 export async function typeOf(permit: UploadPermit, head: Buffer): Promise<string> {
   const mediaType = await mediaTypeOf(head, permit.allowedTypes);
+  if (!mediaType && isHeic(head)) throw new AppError(415, 'attachment_heic', HEIC_SENTENCE);
   if (!mediaType) throw refusedType(permit);
   return mediaType;
 }

@@ -6,7 +6,9 @@
  * says anything about our insides; an answer never carries anything inline that a browser would run. Never knows what a
  * conversation is, and never writes to the database.
  */
+
 export { MAX_BODY_BYTES } from './body.ts';
+export type { BodyPatience } from './body-patience.ts';
 export { clientAddress } from './client-address.ts';
 export { readCookie } from './cookies.ts';
 export { createErrorFaces } from './error-pages.ts';

@@ -3,7 +3,7 @@ import type { Context, Middleware } from 'koa';
 import type { Log } from '../database/index.ts';
 import { NotFound } from '../errors/index.ts';
 import { type Assets, preferredLanguage, type Reader } from '../views/index.ts';
-import { watchBody } from './body-patience.ts';
+import { type BodyPatience, watchBody } from './body-patience.ts';
 import { readCookie } from './cookies.ts';
 import { type ErrorFaces, errorReply, expectedError, MethodNotAllowed } from './error-reply.ts';
 import { beginExchange, createRequestIds, type Exchange, exchangeOf } from './exchange.ts';
@@ -22,10 +22,11 @@ export interface AnswerOptions {
   readonly faces: ErrorFaces;
   /** Where the people of a page sign in; null: not on a page of ours. */
   readonly signInPath: (path: string) => string | null;
+  readonly patience?: BodyPatience | undefined;
 }
 
 /** The outermost: gives the request its id, turns errors into answers, leaves one log line and one measurement. */
-export function answerErrors({ log, metrics, heads, faces, signInPath }: AnswerOptions): Middleware {
+export function answerErrors({ log, metrics, heads, faces, signInPath, patience }: AnswerOptions): Middleware {
   const nextId = createRequestIds(randomBytes(6).toString('base64url'));
 
   async function answer(ctx: Context, exchange: Exchange, thrown: unknown): Promise<void> {
@@ -49,7 +50,7 @@ export function answerErrors({ log, metrics, heads, faces, signInPath }: AnswerO
 
   return async function answering(ctx, next) {
     const exchange = beginExchange(ctx, nextId());
-    const answered = watchBody(ctx, exchange);
+    const answered = watchBody(ctx, exchange, patience);
     try {
       await next();
     } catch (thrown) {

@@ -27,6 +27,7 @@ export interface MultipartForm {
 /** How often a repeatable field may come. */
 const MAX_REPEATS = 20;
 
+const BUFFER_BYTES = 16 * 1024;
 const MAX_FIELD_BYTES = 1_000;
 /** The longest text that is typed into a form: 8,000 characters, and whatever is longer to be told so. */
 export const MAX_TEXT_BYTES = 96 * 1024;
@@ -128,6 +129,9 @@ function createParser(request: IncomingMessage, form: MultipartForm): busboy.Bus
     return busboy({
       headers,
       defParamCharset: 'utf8',
+      // two hundred forms at once each have these
+      highWaterMark: BUFFER_BYTES,
+      fileHwm: BUFFER_BYTES,
       limits: {
         files: form.maxFiles,
         fields: mostFields(form),

@@ -6,6 +6,7 @@
  * it, and never makes a path out of a name that somebody gave.
  */
 
+export { createIntake, type Intake, type IntakeLimits, type IntakePlace } from './intake.ts';
 export { openStorage, type S3Options, type StorageOptions } from './open-storage.ts';
 export { createStaging, type StagedFile, type Staging } from './staging.ts';
 export { type ByteRange, type Storage, StorageFull, type StoredFile } from './storage.ts';

@@ -14,6 +14,8 @@ export interface S3Options extends Signer {
 
 /** A store that says nothing for so long does not answer. */
 const SILENCE_MS = 10_000;
+/** One that takes a file drop by drop has so long for all of it. */
+const LONGEST_PUT_MS = 60_000;
 const PREFIX = 'files/';
 
 /** Files as objects below `files/` of a bucket. Every request is signed, bodies included. */
@@ -43,9 +45,25 @@ export function openS3Storage(options: S3Options): Storage {
         },
         timeout: SILENCE_MS,
       });
-      call.on('response', resolve);
-      call.on('timeout', () => call.destroy(new Error('the store is silent')));
-      call.on('error', (error) => reject(storageAway(error.message)));
+      let answered: IncomingMessage | undefined;
+      const deadline = setTimeout(
+        () => call.destroy(new Error('the store is slow')),
+        file ? LONGEST_PUT_MS : SILENCE_MS,
+      );
+      call.on('response', (answer) => {
+        clearTimeout(deadline);
+        answered = answer;
+        resolve(answer);
+      });
+      call.on('timeout', () => {
+        // what is here and was not read yet waits for its reader, on a slow line
+        if (answered && answered.readableLength > 0) call.socket?.setTimeout(SILENCE_MS);
+        else call.destroy(new Error('the store is silent'));
+      });
+      call.on('error', (error) => {
+        clearTimeout(deadline);
+        reject(storageAway(error.message));
+      });
       if (file) pipeline(createReadStream(file.localPath), call).catch((error: Error) => call.destroy(error));
       else call.end();
     });

@@ -1,7 +1,7 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { mkdir, open, readdir, rm, stat, statfs } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { Readable } from 'node:stream';
+import { Readable } from 'node:stream';
 import { StorageFull, storageAway } from './storage.ts';
 
 /** Bytes on the local disk that nobody has accepted yet. */
@@ -18,10 +18,14 @@ export interface StagedFile {
 export interface Staging {
   /**
    * Writes a stream to the disk, fsynced. What a `check` throws, and a source that breaks off, leaves nothing behind.
-   * `check` sees every chunk before it is written.
+   * `check` sees every chunk before it is written, and each waits for its `turn`.
    * @throws StorageFull when the disk has no room left.
    */
-  stage(source: Readable, check?: (chunk: Buffer, sizeBefore: number) => void): Promise<StagedFile>;
+  stage(
+    source: AsyncIterable<Buffer>,
+    check?: (chunk: Buffer, sizeBefore: number) => void,
+    turn?: (bytes: number) => Promise<void>,
+  ): Promise<StagedFile>;
   /** An empty place for a program of ours to write into; `adopt` makes a staged file of what it wrote. */
   place(): Place;
   /** Removes what processes that are gone have left, and everything older than ten minutes. */
@@ -40,6 +44,7 @@ const LEFT_OVER_MS = 10 * 60_000;
 /** Below this much free space only the database and the logs may write. */
 const MIN_FREE_BYTES = 32 * 1024 * 1024;
 const LOOK_AT_SPACE_EVERY_BYTES = 8 * 1024 * 1024;
+const SYNC_EVERY_BYTES = 2 * 1024 * 1024;
 
 /** Opens the folder (made when missing). `minFreeBytes` and `clock` are for tests. */
 export async function createStaging(
@@ -58,7 +63,7 @@ export async function createStaging(
   }
 
   return {
-    async stage(source, check) {
+    async stage(source, check, turn) {
       const localPath = newPlace();
       try {
         await refuseWhenFull();
@@ -66,8 +71,9 @@ export async function createStaging(
         const hash = createHash('sha256');
         let size = 0;
         try {
-          for await (const chunk of source as AsyncIterable<Buffer>) {
+          for await (const chunk of source) {
             check?.(chunk, size);
+            await turn?.(chunk.length);
             if (
               Math.floor(size / LOOK_AT_SPACE_EVERY_BYTES) !==
               Math.floor((size + chunk.length) / LOOK_AT_SPACE_EVERY_BYTES)
@@ -76,6 +82,10 @@ export async function createStaging(
             }
             hash.update(chunk);
             await file.writeFile(chunk);
+            // a little at a time: whoever commits a message waits for the same disk
+            if (Math.floor(size / SYNC_EVERY_BYTES) !== Math.floor((size + chunk.length) / SYNC_EVERY_BYTES)) {
+              await file.datasync();
+            }
             size += chunk.length;
           }
           await file.sync();
@@ -84,7 +94,7 @@ export async function createStaging(
         }
         return { localPath, size, sha256: hash.digest('hex'), discard: discard(localPath) };
       } catch (error) {
-        source.destroy();
+        if (source instanceof Readable) source.destroy();
         await rm(localPath, { force: true });
         throw asStorageError(error);
       }

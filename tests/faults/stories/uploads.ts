@@ -5,6 +5,7 @@ import { request } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import S3rver from 's3rver';
 import { compareAttachments } from '../../../src/messaging/attachments/check-attachments.task.ts';
 import { openFiles } from '../../../src/messaging/attachments/files.ts';
 import { removeOrphans, sweepRows } from '../../../src/messaging/attachments/sweep-attachments.ts';
@@ -12,7 +13,8 @@ import type { Anomaly } from '../lab/checker.ts';
 import { http } from '../lab/client.ts';
 import type { Lab, LabConversation } from '../lab/lab.ts';
 import { LAB_SECRET } from '../lab/node.ts';
-import { inLab, type Story, until } from './story.ts';
+import { openFaultProxy } from '../lab/proxy.ts';
+import { inLab, percentile, type Story, until } from './story.ts';
 
 /** Files under faults: nothing half, nothing acknowledged lost, nothing left over after the sweep. */
 
@@ -327,3 +329,250 @@ export const storeAway: Story = async (options) => {
     rmSync(dataDir, { recursive: true, force: true });
   }
 };
+
+/** Longest time until somebody hears that the store does not answer, and of a text beside it. */
+const TOLD_WITHIN_MS = 14_000;
+const TEXT_WITHIN_MS = 1_000;
+
+/**
+ * F26, a store that is slow: an S3 server behind a line that is late, silent, or dead. Files take their time or are refused in a
+ * sentence, within a time; texts know nothing of it, and what was begun is finished when the line is well.
+ */
+export const slowStore: Story = async (options) => {
+  const folder = mkdtempSync(join(tmpdir(), 'safego-faults-s3-'));
+  const bucket = 'support';
+  const s3 = new S3rver({
+    port: 0,
+    address: '127.0.0.1',
+    silent: true,
+    directory: join(folder, 'bucket'),
+    configureBuckets: [{ name: bucket, configs: [] }],
+  });
+  const line = await openFaultProxy((await s3.run()).port);
+  const env = {
+    DATA_DIR: join(folder, 'data'),
+    S3_ENDPOINT: `http://127.0.0.1:${line.port}`,
+    S3_BUCKET: bucket,
+    S3_ACCESS_KEY_ID: 'S3RVER',
+    S3_SECRET_ACCESS_KEY: 'S3RVER',
+  };
+  try {
+    return await inLab(options, { env }, async (lab) => {
+      const [conversation] = await lab.converse(await lab.newTenant(), 1);
+      const port = lab.seats[0]?.front.port ?? 0;
+      if (!conversation) throw new Error('no conversation');
+      const { id, user } = conversation;
+      const anomalies: Anomaly[] = [];
+      const expectThat = (isSo: boolean, what: string) => void (isSo || anomalies.push({ kind: 'lost', what }));
+      const rounds = options.rounds ?? 1;
+      const told: number[] = [];
+      const texts: number[] = [];
+      let isOver = false;
+      const chat = (async () => {
+        const path = `/api/support/conversations/${id}/messages`;
+        for (let n = 0; !isOver; n += 1) {
+          const startedAt = performance.now();
+          const body = { clientId: randomUUID(), body: `not held up ${n}` };
+          const said = await http({ port, method: 'POST', path, token: user.token, body });
+          texts.push(performance.now() - startedAt);
+          expectThat(said.status === 201, `a message while the store is slow: ${said.status}`);
+          await sleep(100);
+        }
+      })();
+      for (let round = 1; round <= rounds; round += 1) {
+        const { bytes } = newFile(400_000);
+        const half = bytes.length / 2;
+        const path = `/uploads/${randomUUID()}?conversation=${id}&name=a.pdf&size=${bytes.length}`;
+        const patch = async (offset: number, piece: Buffer) => {
+          const startedAt = performance.now();
+          const answer = await call(port, user.token, { method: 'PATCH', path, offset, bytes: piece });
+          return { ...answer, ms: performance.now() - startedAt };
+        };
+        // half a second late each way: slow, and done all the same
+        line.poison('up', { latencyMs: 500 });
+        line.poison('down', { latencyMs: 500 });
+        const late = await patch(0, bytes.subarray(0, half));
+        expectThat(
+          late.status === 204 && late.ms > 900,
+          `half a second late each way: ${late.status} in ${late.ms} ms`,
+        );
+        // it takes the bytes and says nothing, takes no more of them, cannot be reached, or takes none of the connections
+        for (const fault of ['deaf', 'stuck', 'refuse', 'ignore'] as const) {
+          line.heal();
+          if (fault === 'deaf') line.blackHole();
+          else if (fault === 'stuck') line.poison('up', { isPaused: true });
+          else {
+            line.door = fault;
+            line.reset();
+          }
+          const { status, body, ms } = await patch(half, bytes.subarray(half));
+          told.push(ms);
+          expectThat(status === 503 && ms < TOLD_WITHIN_MS, `${fault}: ${status} in ${Math.round(ms)} ms`);
+          expectThat(body.toString().includes('Messages still work'), `${fault} is not said in words: ${body}`);
+        }
+        line.heal();
+        line.door = 'pass';
+        line.reset();
+        const done = await patch(half, bytes.subarray(half));
+        expectThat(done.status === 200, `once it is well: ${done.status}`);
+        const file = /value="([^"]+)"/.exec(done.body.toString())?.[1] ?? '';
+        const shown = await http({ port, method: 'GET', path: `/api/support/attachments/${file}`, token: user.token });
+        const { url } = (shown.body as { attachment: { url: string } }).attachment;
+        const read = async () => {
+          const startedAt = performance.now();
+          const answer = await call(port, user.token, { method: 'GET', path: url });
+          return { ...answer, ms: performance.now() - startedAt };
+        };
+        expectThat((await read()).body.equals(bytes), 'what is read is not what was sent');
+        line.blackHole();
+        const unread = await read();
+        told.push(unread.ms);
+        expectThat(unread.status === 503 && unread.ms < TOLD_WITHIN_MS, `reading: ${unread.status} in ${unread.ms} ms`);
+        line.heal();
+        line.reset();
+        expectThat((await read()).body.equals(bytes), 'what is read afterwards is not what was sent');
+        options.onRound?.(round, anomalies);
+      }
+      isOver = true;
+      await chat;
+      for (const name of readdirSync(join(env.DATA_DIR, 'files', 'staging'))) {
+        anomalies.push({ kind: 'lost', what: `left in the staging: ${name}` });
+      }
+      const longestTextMs = Math.round(Math.max(...texts));
+      expectThat(percentile(texts, 0.99) < TEXT_WITHIN_MS, `texts took up to ${longestTextMs} ms`);
+      const facts = {
+        texts: texts.length,
+        textP50Ms: Math.round(percentile(texts, 0.5)),
+        textP99Ms: Math.round(percentile(texts, 0.99)),
+        longestUntilToldMs: Math.round(Math.max(...told)),
+      };
+      return { anomalies, rounds, facts };
+    });
+  } finally {
+    await line.close();
+    await s3.close();
+    rmSync(folder, { recursive: true, force: true });
+  }
+};
+
+/** So many bodies that stand still, from so many people. */
+const SLOW_BODIES = 200;
+const SLOW_PEOPLE = 20;
+
+/**
+ * T-AT8, with the server's own times: two hundred forms with a file that drip a byte in ten seconds hold up nobody, are cut within
+ * a minute and a half, and leave nothing; one that goes on at 2 KB a second for longer than that is taken.
+ */
+export const slowBodies: Story = async (options) => {
+  const dataDir = mkdtempSync(join(tmpdir(), 'safego-faults-slow-'));
+  try {
+    return await inLab(options, { env: { DATA_DIR: dataDir } }, async (lab) => {
+      const people = await lab.converse(await lab.newTenant(), SLOW_PEOPLE + 1);
+      const [writer, ...slow] = people;
+      const port = lab.seats[0]?.front.port ?? 0;
+      if (!writer) throw new Error('nobody writes');
+      const anomalies: Anomaly[] = [];
+      const expectThat = (isSo: boolean, what: string) => void (isSo || anomalies.push({ kind: 'lost', what }));
+      const staged = () => readdirSync(join(dataDir, 'files', 'staging')).length;
+      const messages = `/api/support/conversations/${writer.id}/messages`;
+      const say = async (): Promise<number> => {
+        const startedAt = performance.now();
+        const body = { clientId: randomUUID(), body: 'not held up' };
+        const said = await http({ port, method: 'POST', path: messages, token: writer.user.token, body });
+        expectThat(said.status === 201, `a message beside slow bodies: ${said.status}`);
+        return performance.now() - startedAt;
+      };
+      const saySome = async (count: number): Promise<number[]> => {
+        const taken: number[] = [];
+        for (let n = 0; n < count; n += 1) {
+          taken.push(await say());
+          await sleep(50);
+        }
+        return taken;
+      };
+      await saySome(20);
+      const idle = await saySome(100);
+      const startedAt = performance.now();
+      const cutAfter: number[] = [];
+      const drips = Array.from({ length: SLOW_BODIES }, (_, n) => {
+        const from = slow[n % SLOW_PEOPLE];
+        if (!from) throw new Error('nobody is slow');
+        const sent = formOf(port, from, 1_000_000);
+        sent.write(Buffer.alloc(8_000, 'x'));
+        const drip = setInterval(() => sent.write('x'), 10_000);
+        return new Promise<void>((resolve) => {
+          sent.on('error', () => {});
+          sent.on('close', () => {
+            clearInterval(drip);
+            cutAfter.push(performance.now() - startedAt);
+            resolve();
+          });
+        });
+      });
+      const steady = steadyForm(port, writer);
+      await until('they are all there', () => staged() === SLOW_BODIES + 1, 20_000);
+      const busy = await saySome(100);
+      await Promise.all(drips);
+      const steadyStatus = await steady;
+      const steadySeconds = Math.round((performance.now() - startedAt) / 1_000);
+      expectThat(Math.max(...cutAfter) < 110_000, `the last was cut after ${Math.round(Math.max(...cutAfter))} ms`);
+      expectThat(steadyStatus === 201, `one that goes on: ${steadyStatus}`);
+      await until('nothing is left of them', () => staged() === 0, 5_000);
+      const ratio = percentile(busy, 0.5) / percentile(idle, 0.5);
+      expectThat(ratio < 2, `a message takes ${ratio.toFixed(1)} times as long`);
+      const { rows } = await lab.admin.query<{ n: number }>('select count(*)::int as n from attachments');
+      const facts = {
+        bodies: SLOW_BODIES,
+        cutAfterSeconds: Math.round(Math.max(...cutAfter) / 1_000),
+        steadySeconds,
+        idleP50Ms: Number(percentile(idle, 0.5).toFixed(1)),
+        busyP50Ms: Number(percentile(busy, 0.5).toFixed(1)),
+        rows: rows[0]?.n ?? -1,
+      };
+      return { anomalies, rounds: 1, facts };
+    });
+  } finally {
+    rmSync(dataDir, { recursive: true, force: true });
+  }
+};
+
+/** A form with a file whose bytes are still to come. */
+function formOf(port: number, { id, user }: LabConversation, size: number) {
+  const part = (head: string) => `--x\r\nContent-Disposition: form-data; ${head}\r\n\r\n`;
+  const start = `${part('name="clientId"')}${randomUUID()}\r\n${part('name="file"; filename="a.pdf"')}%PDF-1.4\n`;
+  const sent = request({
+    host: '127.0.0.1',
+    port,
+    method: 'POST',
+    path: `/api/support/conversations/${id}/attachments`,
+    agent: false,
+    headers: {
+      authorization: `Bearer ${user.token}`,
+      'content-type': 'multipart/form-data; boundary=x',
+      'content-length': start.length + size + FORM_END.length,
+    },
+  });
+  sent.write(start);
+  return sent;
+}
+
+const FORM_END = '\r\n--x--\r\n';
+
+/** 2 KB a second for 100 seconds; gives the status. */
+async function steadyForm(port: number, place: LabConversation): Promise<number> {
+  const pieces = 100;
+  const sent = formOf(port, place, pieces * 2_000);
+  const answered = new Promise<number>((resolve) => {
+    sent.on('response', (response) => {
+      response.resume();
+      resolve(response.statusCode ?? 0);
+    });
+    sent.on('error', () => resolve(0));
+  });
+  for (let n = 0; n < pieces; n += 1) {
+    sent.write(Buffer.alloc(2_000, 'y'));
+    await sleep(1_000);
+  }
+  sent.end(FORM_END);
+  return answered;
+}
