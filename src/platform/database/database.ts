@@ -184,12 +184,14 @@ export async function openDatabase(options: DatabaseOptions): Promise<Database> 
 
 /**
  * Binds every checkout of the ORM's pool to the tenant of the current work, so that a pooled connection never keeps
- * another one's. Done around `connect` and not in the ORM's `onReserveConnection`, because there a failure (a dropped
+ * another one's. Nothing else writes that setting: what was bound outside of transactions stays until it is bound anew. Done around `connect` and not in the ORM's `onReserveConnection`, because there a failure (a dropped
  * connection, no tenant) keeps the connection checked out for ever, and ten of those are the whole pool.
  */
 function bindTenantAtCheckout(pool: pg.Pool): void {
   const connect = pool.connect.bind(pool);
   const turnstile = createTurnstile(pool.options.max);
+  // most checkouts are of the tenant that the connection served before: telling it again is half of a page's round trips
+  const boundTo = new WeakMap<pg.PoolClient, string>();
   const bound = async (): Promise<pg.PoolClient> => {
     const tenantId = currentTenantId();
     await turnstile.enter();
@@ -206,7 +208,11 @@ function bindTenantAtCheckout(pool: pg.Pool): void {
       turnstile.leave();
     };
     try {
-      await client.query(BIND_TENANT, [tenantId]);
+      if (boundTo.get(client) !== tenantId) {
+        boundTo.delete(client);
+        await client.query(BIND_TENANT, [tenantId]);
+        boundTo.set(client, tenantId);
+      }
       return client;
     } catch (error) {
       client.release(error instanceof Error ? error : true);
