@@ -140,8 +140,10 @@ safego.behaviour('messages', (list) => {
     const time = item.querySelector('time')?.dateTime;
     return time && (item.classList.contains('day') ? time : dayKey(new Date(time)));
   }
+  /** As the server writes it: the day before the month. */
   function dayName(date) {
-    return new Intl.DateTimeFormat(document.documentElement.lang, {
+    const { lang } = document.documentElement;
+    return new Intl.DateTimeFormat(lang === 'en' ? 'en-GB' : lang, {
       timeZone: zone(),
       day: 'numeric',
       month: 'long',

@@ -40,6 +40,7 @@ test('axe finds nothing in any state of writing, light and dark, in both languag
     clientId: crypto.randomUUID(),
   });
   await postForm(app, tenant, 'lead', `/admin/support-chat/${id}/notes`, { body: 'Ask @Farhana Rahman' });
+  await postForm(app, tenant, 'lead', `/admin/support-chat/${id}/reactions`, { seq: '1', reaction: 'got_it' });
   for (const [language, dark, width] of [
     ['en', false, 1280],
     ['bn', true, 360],
@@ -60,7 +61,10 @@ test('axe finds nothing in any state of writing, light and dark, in both languag
     // the composer comes back in its place, and closes the tools once more
     await page.locator('#edit-body').waitFor({ state: 'detached' });
     await page.locator('#body').waitFor();
+    await page.locator('#m1 .reactions [data-reaction="got_it"]').waitFor();
     await page.locator('#m1 .line-link').click();
+    await page.locator('#tools form[action*="/reactions"] .button').first().waitFor();
+    await axe(page, `${language} reactions`);
     await page.locator('#tools a[href*="reply="]').click();
     await page.locator('.replying').waitFor();
     await axe(page, `${language} reply`);

@@ -53,9 +53,18 @@ describe('a user who went away before the answer', () => {
 
     await new Promise((done) => setTimeout(done, SETTLED_MS));
     expect(office.smtp.to(rahim.address)).toHaveLength(1);
+    // what staff write for each other stays in the house
+    const agent = await office.home.signIn('agent');
+    const noted = await fetch(`${office.app.base}/api/admin/support/conversations/${rahim.conversationId}/notes`, {
+      method: 'POST',
+      headers: { ...agent.bearer, 'content-type': 'application/json' },
+      body: JSON.stringify({ body: 'canary-note' }),
+    });
+    expect(noted.status).toBe(201);
     await rahim.answer('One more thing.');
     await office.goQuiet(rahim.conversationId);
     const mails = await office.mailsTo(rahim.address, 2);
+    expect(JSON.stringify(mails)).not.toContain('canary-note');
     expect(mails[1]?.parsed.text).toContain('One more thing.');
     expect(mails[1]?.parsed.text).not.toContain('We found it.');
     expect(mails[1]?.messageId).not.toBe(messageId);
