@@ -188,10 +188,13 @@ function changeRoute<B extends { readonly seq: number }>(
 }
 
 /** Whom the form names: the caller by claiming or taking over, a colleague, or nobody. */
-function assignee({ actor }: Scope<Person>, { takeOver, adminId }: z.output<typeof AssignBody>) {
+function assignee({ actor }: Scope<Person>, { takeOver, adminId, note, noteId }: z.output<typeof AssignBody>) {
   if (takeOver) return { adminId: actor.id };
   if (adminId === undefined) return {};
-  return { adminId: adminId === 'none' ? null : adminId };
+  return {
+    adminId: adminId === 'none' ? null : adminId,
+    ...(note?.trim() && { note: { body: note, clientId: noteId } }),
+  };
 }
 
 type AnswerInput = RouteInput<Path, Query, z.output<typeof ReplyBody> | null>;

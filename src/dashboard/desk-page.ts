@@ -6,7 +6,6 @@ import {
   type Desk,
   explainAssignment,
   hasUnseenMention,
-  lastNoteVersion,
   listColleagues,
   listDueConversations,
   listDueResponses,
@@ -75,7 +74,10 @@ export interface ListView {
   readonly rows: readonly ConversationRow[];
   readonly filters: DeskFilters;
   readonly userTypes: readonly string[];
+  /** There is more to look through; a page of a search may hold no row although there is. */
   readonly moreHref: string | null;
+  /** It is not the first page. */
+  readonly isFurther: boolean;
   /** Gives rows again, by ids. */
   readonly rowsHref: string;
   readonly reloadHref: string;
@@ -124,6 +126,8 @@ export interface DetailsView extends PersonDetails {
   readonly isMentioned: boolean;
   /** Who may be given it; empty for whoever may not give it away, and once it is closed. */
   readonly colleagues: readonly Colleague[];
+  /** Keeps the note that goes with handing over from being written twice. */
+  readonly assignNoteId: string;
   /** Why it is with whom it is; null while nobody ever held it. */
   readonly why: AssignmentReason | null;
 }
@@ -159,6 +163,7 @@ export async function readList(
     filters,
     userTypes: sources.tenancy.tenant(scope.tenant.id).userTypes,
     moreHref: nextCursor && deskHref(openId, filters, { cursor: nextCursor }),
+    isFurther: cursor !== undefined,
     rowsHref: `${DESK}/rows${deskQuery(filters)}`,
     reloadHref: deskHref(openId, filters),
     action: openId ? `${DESK}/${openId}` : DESK,
@@ -243,11 +248,10 @@ export async function readConversation(
   view: DeskView & { readonly openId: string },
   window: LogWindow = { newest: true },
 ): Promise<OpenConversation> {
-  const { conversation, state, details } = await readState(scope, sources, view);
   // both versions are read before the page: what comes between is sent once more, never lost
-  const noteVersion = await lastNoteVersion(scope, conversation.id);
+  const { conversation, state, details, noteVersion } = await readState(scope, sources, view);
   const page = await readLog(scope, conversation.id, window, MESSAGES_PER_PAGE);
-  const notes = noteVersion === 0 ? [] : await notesBeside(scope, conversation.id, page, window);
+  const notes = noteVersion === 0 ? [] : await notesBeside(scope, conversation, page, window);
   const log = logView(conversation, page, notes, view.filters);
   const at = { epoch: sources.epoch, version: conversation.version, noteVersion, readerId: scope.actor.id };
   return { thread: threadView(state, log, at), details };
@@ -256,29 +260,30 @@ export async function readConversation(
 /** The notes that stand between the messages of a page of the log. */
 async function notesBeside(
   scope: Scope<Person>,
-  conversationId: string,
+  conversation: Conversation,
   page: LogPage,
   window: LogWindow,
 ): Promise<NoteLine[]> {
   const fromSeq = page.hasMore ? (page.items[0]?.seq ?? 0) : 0;
   const beforeSeq = 'before' in window ? window.before : null;
-  const { items } = await readNotes(scope, conversationId, { fromSeq, beforeSeq }, NOTES_PER_PAGE);
+  const { items } = await readNotes(scope, conversation, { fromSeq, beforeSeq }, NOTES_PER_PAGE);
   return items.map(noteLine);
 }
 
 /**
- * How the open conversation stands now, without its log.
+ * How the open conversation stands now, without its log, and the version of its last note.
  * @throws NotFound when it is not there or not for this agent.
  */
 export async function readState(
   scope: Scope<Person>,
   sources: DeskSources,
   view: DeskView & { readonly openId: string },
-): Promise<{ conversation: Conversation; state: ThreadState; details: DetailsView }> {
+): Promise<{ conversation: Conversation; state: ThreadState; details: DetailsView; noteVersion: number }> {
   const conversation = await accessConversation(scope, view.openId);
   const [row] = await listed(scope, sources, { ids: [conversation.id] });
   if (!row || !conversation.openedBy) throw new NotFound();
   const person = await readPerson(scope, conversation.openedBy);
+  const { items: notes } = await readNotes(scope, conversation, { newest: true }, NOTES_SHOWN);
   const state = threadState(conversation, row, {
     due: dueView(row, await dueContext(scope, sources, [row])),
     reader: scope.actor,
@@ -297,14 +302,15 @@ export async function readState(
     openedAt: conversation.createdAt.toISOString(),
     closedAt: conversation.closedAt?.toISOString() ?? null,
     earlier: await readEarlier(scope, sources, view, person.id),
-    notes: (await readNotes(scope, conversation.id, { newest: true }, NOTES_SHOWN)).items.map(noteView),
+    notes: notes.map(noteView),
     notesRoom: staffRoom(conversation.id),
     notesHref: deskHref(conversation.id, view.filters),
-    isMentioned: await hasUnseenMention(scope, conversation.id),
+    isMentioned: notes.length > 0 && (await hasUnseenMention(scope, conversation.id)),
     colleagues: conversation.isOpen() && scope.actor.can('ASSIGN_SUPPORT_CHAT') ? await listColleagues(scope) : [],
-    why: assignmentReason(await explainAssignment(scope, conversation.id), state.holder),
+    assignNoteId: crypto.randomUUID(),
+    why: assignmentReason(await explainAssignment(scope, conversation), state.holder),
   };
-  return { conversation, state, details };
+  return { conversation, state, details, noteVersion: notes[0]?.version ?? 0 };
 }
 
 /** The name of whoever opened a conversation; empty where nobody did. */

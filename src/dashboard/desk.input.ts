@@ -87,4 +87,7 @@ export const ReadBody = z.strictObject({ seq: number });
 export const AssignBody = z.strictObject({
   takeOver: optional(z.literal('true')),
   adminId: optional(z.union([z.literal('none'), z.uuid()])),
+  /** What the next one should know, and the id that keeps it from being written twice. */
+  note: optional(z.string()),
+  noteId: optional(z.uuid()),
 });

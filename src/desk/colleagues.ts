@@ -1,4 +1,6 @@
+import { sql } from 'kysely';
 import { type Person, Role, RoleAssignment, User } from '../identity/index.ts';
+import { rows } from '../messaging/index.ts';
 import type { Scope } from '../platform/database/index.ts';
 
 /** An admin who may answer, and so may be given a conversation. */
@@ -12,14 +14,16 @@ const MAX_COLLEAGUES = 200;
 
 /** The tenant's active admins who may answer, by name; two hundred at most. */
 export async function listColleagues(scope: Scope<Person>): Promise<Colleague[]> {
-  const roles = await scope.em.find(Role, { capabilities: { $contains: ['REPLY_SUPPORT_CHAT'] } });
-  const held = await scope.em.find(RoleAssignment, { roleId: { $in: roles.map((one) => one.id) } });
-  const admins = await scope.em.find(
-    User,
-    { id: { $in: held.map((one) => one.userId) }, userType: 'admin', status: 'active' },
-    { orderBy: { name: 'asc', id: 'asc' }, limit: MAX_COLLEAGUES },
+  return rows(
+    scope,
+    sql<Colleague>`
+      select u.id, u.name from users u
+      where u.tenant_id = ${scope.tenant.id} and u.user_type = 'admin' and u.status = 'active' and u.id in (
+        select held.user_id from role_assignments held
+        join roles r on r.id = held.role_id and r.tenant_id = held.tenant_id
+        where held.tenant_id = ${scope.tenant.id} and r.capabilities @> array['REPLY_SUPPORT_CHAT'])
+      order by u.name, u.id limit ${MAX_COLLEAGUES}`,
   );
-  return admins.map(({ id, name }) => ({ id, name }));
 }
 
 /** The admin with that id if they may be given a conversation; null otherwise, whatever the reason. */

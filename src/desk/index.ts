@@ -32,7 +32,7 @@ export {
   markMentionsSeen,
 } from './notes/mentions.ts';
 export { type NoteLine, type NoteView, noteLine, noteView } from './notes/note.view.ts';
-export { lastNoteVersion, readNotes } from './notes/read-notes.ts';
+export { readNotes } from './notes/read-notes.ts';
 export type { StaffName } from './notes/stored-note.ts';
 export {
   AVAILABILITY_CHOICES,

@@ -112,6 +112,40 @@ test('notes are written and read by form and REST, once each, by those who may, 
   ]);
 });
 
+test('a conversation is handed over with a note that reaches the colleague, once, or not at all', async () => {
+  const other = await app.newTenant();
+  const id = await userWrites(app, other, 'rahim', 'Hello');
+  const colleague = await visit(browser, app, other, 'agent-2');
+  await colleague.page.goto('/admin/support-chat');
+  const { page, complaints } = await visit(browser, app, other, 'agent');
+  await page.goto(`/admin/support-chat/${id}`);
+  await page.getByLabel('Hand over to').selectOption('Daniel Kim');
+  await page.getByLabel('What they should know').fill('He drives in Sylhet, you know the city');
+  await page.getByRole('button', { name: 'Hand over' }).click();
+  await page.locator('#conversation-state').getByText('With Daniel Kim').waitFor();
+  await page.locator('#messages .note', { hasText: '@Daniel Kim He drives in Sylhet' }).waitFor();
+  await colleague.page.locator('#mentions[data-count="1"]').waitFor();
+  await colleague.page.goto(`/admin/support-chat/${id}`);
+  await colleague.page.locator('#messages .note', { hasText: 'He drives in Sylhet' }).waitFor();
+  expect([...complaints, ...colleague.complaints]).toEqual([]);
+
+  // the same form twice is one note; one that may not be written hands nothing over
+  const form = { adminId: other.people.lead.id, note: 'For the lead', noteId: randomUUID() };
+  const assign = (handle: 'agent' | 'agent-2', fields: Record<string, string>) =>
+    postForm(app, other, handle, `/admin/support-chat/${id}/assign`, fields);
+  expect([(await assign('agent', form)).status, (await assign('agent', form)).status]).toEqual([303, 303]);
+  const agent = await other.signIn('agent');
+  const notes = await call(app, agent, 'GET', notesOf(id));
+  expect(notes.items.map((one: { body: string }) => one.body)).toEqual([
+    '@Daniel Kim He drives in Sylhet, you know the city',
+    '@Tanvir Ahmed For the lead',
+  ]);
+  const tooLong = { adminId: other.people.agent.id, note: 'x'.repeat(8_001), noteId: randomUUID() };
+  expect((await assign('agent', tooLong)).status).toBe(422);
+  const list = await call(app, agent, 'GET', '/api/admin/support/conversations');
+  expect(list.items[0].assignedAdminId).toBe(other.people.lead.id);
+});
+
 test('nothing that a user can ask for or hear ever holds a note', async () => {
   const canary = `canary${randomUUID().replaceAll('-', '')}`;
   const other = await app.newTenant();

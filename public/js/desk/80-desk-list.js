@@ -81,9 +81,9 @@
       }
       item.dataset.fresh = '';
       if (!old) {
-        const end = rows.querySelector('.more');
+        const last = rows.querySelector('.more')?.previousElementSibling;
         // below what is loaded: the page that holds it will come with "more"
-        if (end && key(item) < key(end.previousElementSibling)) return;
+        if (last && key(item) < key(last)) return;
         item.dataset.held = '';
         item.hidden = true;
         rows.prepend(item);

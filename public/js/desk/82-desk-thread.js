@@ -20,16 +20,27 @@
   }
 
   let hadFocus = false;
+  /** The row before "more", which has the focus; null where there is none, undefined where the focus is elsewhere. */
+  let rowBefore;
   document.addEventListener('htmx:before:swap', () => {
     hadFocus = document.activeElement !== document.body;
+    const more = document.activeElement?.closest('#more');
+    rowBefore = more ? more.previousElementSibling : undefined;
   });
   document.addEventListener('htmx:after:swap', ({ detail: { ctx } }) => {
     const opened = ctx.sourceElement?.matches?.('.item-link') && ctx.response?.status === 200;
     if (opened) focusOpened();
     // A pressed button that is gone now: the focus stays in its neighbourhood, and keys go on being keys.
     else if (hadFocus && document.activeElement === document.body)
-      document.getElementById('thread')?.focus({ preventScroll: true });
+      (nextInList() ?? document.getElementById('thread'))?.focus({ preventScroll: true });
   });
+
+  /** After "more": the first of what came. */
+  function nextInList() {
+    if (rowBefore === undefined) return null;
+    const next = rowBefore ? rowBefore.nextElementSibling : document.querySelector('#conversations > li');
+    return next?.querySelector('a');
+  }
 
   /** The first answer assigns the conversation. The live connection says so; where there is none the head is asked for. */
   document.addEventListener('outbox:sent', () => {
@@ -39,12 +50,26 @@
     }, 800);
   });
 
-  /** Answering a colleague's conversation asks first. */
+  /** Answering a colleague's conversation asks first; the sentence beside the box asks better than the browser's own bubble. */
+  function ask(box) {
+    box.closest('.take-over').dataset.asked = '';
+    box.focus();
+  }
+  document.addEventListener(
+    'invalid',
+    (event) => {
+      if (!event.target.matches('.take-over input')) return;
+      event.preventDefault();
+      ask(event.target);
+    },
+    true,
+  );
   document.addEventListener(
     'submit',
     (event) => {
-      const ask = event.target.querySelector('.take-over input');
-      if (!ask || ask.reportValidity()) return;
+      const box = event.target.querySelector('.take-over input');
+      if (!box || box.checked) return;
+      ask(box);
       event.preventDefault();
       event.stopImmediatePropagation();
     },

@@ -1,6 +1,6 @@
 import { sql } from 'kysely';
 import type { Person } from '../../identity/index.ts';
-import { accessConversation, rows } from '../../messaging/index.ts';
+import { accessConversation, type Conversation, rows } from '../../messaging/index.ts';
 import type { Scope } from '../../platform/database/index.ts';
 import { Forbidden } from '../../platform/errors/index.ts';
 import { type TimeColumn, timeOf } from '../time-column.ts';
@@ -38,19 +38,22 @@ interface DecisionRow extends Pick<ExplainedDecision, 'mode' | 'reason'> {
 }
 
 /**
- * What the desk decided by itself about a conversation, newest first.
+ * What the desk decided by itself about a conversation, by its id or as the caller has just been let into it; newest first.
  * @throws Forbidden for users; NotFound when it is not there.
  */
-export async function explainAssignment(scope: Scope<Person>, conversationId: string): Promise<ExplainedDecision[]> {
+export async function explainAssignment(
+  scope: Scope<Person>,
+  conversation: string | Conversation,
+): Promise<ExplainedDecision[]> {
   if (scope.actor.side !== 'admin' || !scope.actor.can('VIEW_SUPPORT_CHAT_LIST')) throw new Forbidden();
-  await accessConversation(scope, conversationId);
+  const { id } = typeof conversation === 'string' ? await accessConversation(scope, conversation) : conversation;
   const decisions = await rows(
     scope,
     sql<DecisionRow>`
       select mode, reason, chosen_admin_id as "chosenId", from_admin_id as "fromId", candidates,
         waiting_since as "waitingSince", created_at as "createdAt"
       from assignment_decisions
-      where tenant_id = ${scope.tenant.id} and conversation_id = ${conversationId}
+      where tenant_id = ${scope.tenant.id} and conversation_id = ${id}
       order by id desc limit ${MAX_DECISIONS}`,
   );
   const names = await namesOf(scope, decisions);
@@ -71,6 +74,7 @@ async function namesOf(scope: Scope, decisions: readonly DecisionRow[]): Promise
     ...[chosenId, fromId].filter((id) => id !== null),
     ...candidates.map((one) => one.adminId),
   ]);
+  if (ids.length === 0) return new Map();
   const people = await rows(
     scope,
     sql<NamedAgent>`

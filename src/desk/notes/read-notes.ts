@@ -1,5 +1,5 @@
 import type { Person } from '../../identity/index.ts';
-import { accessConversation } from '../../messaging/index.ts';
+import { accessConversation, type Conversation } from '../../messaging/index.ts';
 import type { Scope } from '../../platform/database/index.ts';
 import { Forbidden } from '../../platform/errors/index.ts';
 import { ConversationNote } from './conversation-note.entity.ts';
@@ -18,18 +18,18 @@ export interface NotePage {
 }
 
 /**
- * The private notes of a conversation.
+ * The private notes of a conversation, by its id or as the caller has just been let into it.
  * @throws Forbidden for whoever is no admin with VIEW_SUPPORT_CHAT_LIST; NotFound when the conversation is not there.
  */
 export async function readNotes(
   scope: Scope<Person>,
-  conversationId: string,
+  conversation: string | Conversation,
   window: NoteWindow,
   limit: number,
 ): Promise<NotePage> {
   if (scope.actor.side !== 'admin' || !scope.actor.can('VIEW_SUPPORT_CHAT_LIST')) throw new Forbidden();
-  await accessConversation(scope, conversationId);
-  return notesOf(scope, conversationId, window, limit);
+  const { id } = typeof conversation === 'string' ? await accessConversation(scope, conversation) : conversation;
+  return notesOf(scope, id, window, limit);
 }
 
 /** The same for whoever was let into the conversation's staff room already. */
