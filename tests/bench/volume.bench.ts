@@ -114,6 +114,7 @@ async function prepare({ url, adminUrl }: Postgres, product: RunningServer, data
     'said 30,000 times': near(30_000),
     'said 8,000 times': near(8_000),
     'said 4,000 times': near(4_000),
+    'just few enough to be named': near(2_400),
     'said 1,000 times': near(1_000),
     'said once in a while': near(100),
     'two common words': 'refund account',
