@@ -75,7 +75,7 @@
     function change(item) {
       const old = document.getElementById(item.id);
       if (item.hasAttribute('data-gone')) {
-        if (old && !isOpen(old)) old.remove();
+        if (old && !isOpen(old)) removeSteadily(old);
         else if (old) old.dataset.gone = '';
         return;
       }
@@ -130,6 +130,14 @@
         focused?.focus({ preventScroll: true });
       }
       if (anchor && pane.scrollTop > 0) pane.scrollTop += anchor.getBoundingClientRect().top - top;
+    }
+
+    /** What is above the eye goes without moving what is before it. */
+    function removeSteadily(item) {
+      const { bottom, height } = item.getBoundingClientRect();
+      const isAbove = bottom <= pane.getBoundingClientRect().top;
+      item.remove();
+      if (isAbove) pane.scrollTop -= height;
     }
 
     function firstVisible(held) {
