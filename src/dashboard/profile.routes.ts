@@ -1,10 +1,10 @@
 import { z } from 'zod';
-import { readPerson } from '../desk/index.ts';
+import { type GivenRating, listRatings, readPerson } from '../desk/index.ts';
 import { admins, type Person } from '../identity/index.ts';
 import { NotFound } from '../platform/errors/index.ts';
 import { page, type Route, route } from '../platform/http/index.ts';
 import { type DashboardDeps, deskReader, deskShell } from './dashboard-deps.ts';
-import { profileType } from './desk-address.ts';
+import { deskHref, profileType } from './desk-address.ts';
 import { readList } from './desk-page.ts';
 import { personDetails } from './person-details.view.ts';
 
@@ -30,7 +30,12 @@ function profileRoute(deps: DashboardDeps, plural: string): Route<Person> {
       const show = deps.views.for(reader);
       const list = await readList(scope, deps, { filters: { q: person.id }, openId: null, reader });
       const view = { ...personDetails(person, reader.language), lastSeenAt: person.lastSeenAt?.toISOString() ?? null };
-      return page(show.page('/dashboard/profile', { ...deskShell(deps, scope, show), person: view, list }));
+      const ratings = (await listRatings(scope, person.id)).map(ratingView);
+      return page(show.page('/dashboard/profile', { ...deskShell(deps, scope, show), person: view, list, ratings }));
     },
   }) as Route<Person>; // among others it is a door like any other
+}
+
+function ratingView({ conversationId, score, comment, ratedAt }: GivenRating) {
+  return { href: deskHref(conversationId, {}), score, comment, ratedAt: ratedAt.toISOString() };
 }

@@ -52,6 +52,7 @@ export { privacyTasks } from './privacy/privacy.tasks.ts';
 export { countExpired, retentionJob } from './privacy/retention.ts';
 export { queueFor } from './queue/queue-position.ts';
 export type { SupportState } from './queue/support-state.ts';
+export { type GivenRating, listRatings } from './ratings/list-ratings.ts';
 export { MAX_RATING_COMMENT, type Rating, rateConversation, readRating } from './ratings/rate-conversation.ts';
 export { contactsFor, type PersonRecord, readPerson } from './read-person.ts';
 export { canReopen, reopenConversation } from './reopen-conversation.ts';

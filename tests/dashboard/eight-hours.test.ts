@@ -98,6 +98,14 @@ test('a person is found under their own profile page, with what the host says, a
   await page.getByRole('link', { name: 'Driver profile' }).click();
   await page.getByRole('heading', { name: 'Rahim Uddin' }).waitFor();
   await page.getByText(/As of \d/).waitFor();
+  // what they said of how it went
+  await page.getByText('No ratings yet.').waitFor();
+  await postForm(app, tenant, 'agent', `/admin/support-chat/${id}/close`, {});
+  const rating = { score: '2', comment: 'It took too long' };
+  expect((await postForm(app, tenant, 'rahim', `/driver/support/conversations/${id}/rating`, rating)).status).toBe(303);
+  await page.reload();
+  await page.getByRole('link', { name: /2 of 5.*It took too long/ }).click();
+  await page.locator('#thread-name', { hasText: 'Rahim' }).waitFor();
   const people = { drivers: 'rahim', customers: 'ayesha', restaurants: 'kacchi-house' } as const;
   for (const [path, handle] of Object.entries(people)) {
     const href = `/admin/${path}/${tenant.people[handle].id}`;

@@ -120,7 +120,7 @@ test('a conversation is handed over with a note that reaches the colleague, once
   const { page, complaints } = await visit(browser, app, other, 'agent');
   await page.goto(`/admin/support-chat/${id}`);
   await page.getByLabel('Hand over to').selectOption('Daniel Kim');
-  await page.getByLabel('What they should know').fill('He drives in Sylhet, you know the city');
+  await page.getByLabel('Note for them').fill('He drives in Sylhet, you know the city');
   await page.getByRole('button', { name: 'Hand over' }).click();
   await page.locator('#conversation-state').getByText('With Daniel Kim').waitFor();
   await page.locator('#messages .note', { hasText: '@Daniel Kim He drives in Sylhet' }).waitFor();
