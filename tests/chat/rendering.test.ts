@@ -1,5 +1,5 @@
 /**
- * What people write, in every place where the user's pages show it, in a real browser: T-RN1 to T-RN6. (T-RN7 is
+ * What people write, in every place where pages, fragments and mails show it, in a real browser: T-RN1 to T-RN6. (T-RN7 is
  * torture.test.ts.) Ten thousand attempts, without our policy first: the escaping must do it alone.
  */
 import { once } from 'node:events';
@@ -9,9 +9,10 @@ import fc from 'fast-check';
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { openAppViews } from '../../src/app.ts';
+import { typingFragment } from '../../src/messaging/live/fragments.ts';
 import { createHeadTemplates } from '../../src/platform/http/index.ts';
 import { richText } from '../../src/platform/text/index.ts';
-import type { Show } from '../../src/platform/views/index.ts';
+import { type Show, stream } from '../../src/platform/views/index.ts';
 import { launchBrowser } from '../support/browser.ts';
 
 const RUN = 'window.hit=(window.hit||0)+1';
@@ -157,9 +158,52 @@ function places(text: string, seq: number): string {
     show.partial('/messaging/_message', { message: line, newWord: '' }),
     show.partial('/chat/_row', { conversation: row }),
     show.partial('/chat/_desk', { desk }),
+    // quoted, as a private note, in the desk's list, as somebody who writes, and in the queue's live fragment
+    show.partial('/messaging/_message', {
+      message: { ...message(text, seq), id: `q${seq}`, reply: { seq: 1, name: text } },
+      newWord: '',
+    }),
+    show.partial('/dashboard/_note-entry', {
+      note: { version: seq, author: { id: 'a', name: text }, createdAt: AT, body: text },
+    }),
+    show.partial('/dashboard/_row', {
+      row: {
+        ...deskRow,
+        id: `r${seq}`,
+        name: text,
+        contact: text,
+        preview: text,
+        holder: { ...deskRow.holder, name: text },
+      },
+    }),
+    typingFragment(text, 'admin', true),
+    stream.fill('#desk-state', show.partial('/chat/_desk', { desk })),
     show.partial('/chat/_rating', { rating: { action: '/x', given: { score: 3, comment: text }, maxLength: 9 } }),
   ].join('\n');
 }
+
+const deskRow = {
+  key: 1,
+  status: 'open',
+  unread: 1,
+  href: '/admin/support-chat/1',
+  current: false,
+  userType: 'driver',
+  lastMessageAt: AT,
+  previewSide: 'user',
+  due: null,
+  holder: { isMe: false, initials: 'X' },
+};
+
+/** The mail that tells of answers, as a program that shows HTML gets it. */
+const mail = (text: string) =>
+  show.page('/reach/answer-mail', {
+    tenant: text,
+    greeting: text,
+    answers: [{ sender: text, at: new Date(AT), text }],
+    link: 'https://support.example/enter/1',
+    stopLink: 'https://support.example/unsubscribe/1',
+  });
 
 const wholePage = (text: string) =>
   show.page('/chat/signed-out', {
@@ -176,7 +220,7 @@ async function shownIn(page: Page, document: string): Promise<{ hit: unknown; st
   return page.evaluate(`(async () => {
     await new Promise((done) => setTimeout(done, 30));
     const strange = [];
-    for (const element of document.querySelectorAll('.body *, bdi *, textarea *, title *')) {
+    for (const element of document.querySelectorAll('.body *, .note-body *, bdi *, textarea *, title *')) {
       const fine = element.localName === 'a' ? ['href', 'target', 'rel', 'title', 'class'] : element.localName === 'br' ? [] : null;
       if (!fine) strange.push('<' + element.localName + '>');
       else for (const name of element.getAttributeNames()) if (!fine.includes(name)) strange.push(element.localName + ' ' + name);
@@ -188,7 +232,7 @@ async function shownIn(page: Page, document: string): Promise<{ hit: unknown; st
     }
     for (const body of document.querySelectorAll('.body')) if (!body.closest('[hx-ignore]')) strange.push('unguarded');
     for (const element of document.querySelectorAll('*')) {
-      for (const name of element.getAttributeNames()) if (/^(on|hx-on|data-hx-)/.test(name)) strange.push(name);
+      for (const name of element.getAttributeNames()) if (/^(on.|hx-on|data-hx-)/.test(name)) strange.push(name);
     }
     return { hit: window.hit ?? 0, strange: [...new Set(strange)], ids: [...document.querySelectorAll('[id]')].map((one) => one.id) };
   })()`);
@@ -215,12 +259,16 @@ describe('ten thousand texts that would like to run', () => {
         const document = `<!doctype html><meta charset="utf-8"><title>x</title><ol id="list">${some.map((text, n) => places(text, from + n + 1)).join('\n')}</ol>`;
         const { hit, strange, ids } = await shownIn(page, document);
         expect([from, hit, strange]).toEqual([from, 0, []]);
-        expect(ids.filter((id) => !/^(list|m\d+|d-.*|comment)$/.test(id))).toEqual([]);
+        expect(ids.filter((id) => !/^(list|m\d+|d-.*|comment|dn\d+|c-r\d+|o-r\d+)$/.test(id))).toEqual([]);
       }
       // whole pages, where text stands in attributes, a field and hidden inputs
       for (const text of all.filter((_one, n) => n % 101 === 0)) {
         const { hit, strange } = await shownIn(page, wholePage(text).replaceAll(/<script[^>]*><\/script>/g, ''));
         expect([text, hit, strange.filter((one) => one !== '<noscript>')]).toEqual([text, 0, []]);
+        // mails have their styles on their elements, which our own pages' policy would not let them
+        if (withPolicy) continue;
+        const mailed = await shownIn(page, mail(text));
+        expect([text, mailed.hit, mailed.strange]).toEqual([text, 0, []]);
       }
       expect(complaints).toEqual([]);
       await page.close();
@@ -259,8 +307,11 @@ describe('links (T-RN4)', () => {
   });
 });
 
+/** `FUZZ=100000` is the long form. */
+const FUZZ = Number(process.env['FUZZ'] ?? 5_000);
+
 describe('the cost of cleaning (T-RN5)', () => {
-  it('is 20 ms at most for the worst of 5,000 texts of any kind, of the length that a message may have', () => {
+  it(`is 20 ms at most for the worst of ${FUZZ} texts of any kind, of the length that a message may have`, () => {
     const pieces = [
       '<',
       '>',
@@ -286,7 +337,7 @@ describe('the cost of cleaning (T-RN5)', () => {
         fc.array(fc.constantFrom(...pieces), { minLength: 1, maxLength: 12 }),
         fc.integer({ min: 1, max: 8_000 }),
       ),
-      5_000,
+      FUZZ,
     );
     richText('https://warm.example <b>');
     const slow: [number, string][] = [];
@@ -305,7 +356,7 @@ describe('the cost of cleaning (T-RN5)', () => {
       if (ms > 20 && timed() > 20 && timed() > 20) slow.push([ms, text.slice(0, 60)]);
     }
     expect(slow).toEqual([]);
-  }, 15_000);
+  }, 240_000);
 });
 
 describe('templates (T-RN6)', () => {
