@@ -1,25 +1,50 @@
 /**
- * A download of a million rows over HTTP, and what the server's memory does meanwhile:
- * `DATABASE_URL=… node tests/bench/reports-export.ts`, on the database that `tests/bench/reports.ts` wants. The server is
+ * Reports over HTTP: how long whole pages take from the question to the last byte, then a download of a million rows and
+ * what the server's memory does meanwhile:
+ * `DATABASE_URL=… node tests/bench/reports-over-http.ts`, on the database that `tests/bench/reports.ts` wants. The server is
  * a process of its own. Then the same download by somebody who goes away in the middle.
  */
-import { fork } from 'node:child_process';
-import { once } from 'node:events';
-import { readFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { entities } from '../../src/entities.ts';
 import { openSession } from '../../src/identity/index.ts';
 import { openDatabase } from '../../src/platform/database/index.ts';
 import { openTenancy, systemActor } from '../../src/tenancy/index.ts';
-import { startApp } from '../support/running-app.ts';
+import { startProduct } from './servers.ts';
 
 const url = process.env['DATABASE_URL'];
 if (!url) throw new Error('DATABASE_URL is missing');
 
-if (process.argv[2] === 'serve') {
-  const app = await startApp({ DATABASE_URL: url });
-  process.send?.(app.base);
-  process.once('SIGTERM', () => void app.stop().then(() => process.exit(0)));
-} else await measure();
+const PERIODS = ['period=today', 'period=7', 'period=30', 'period=90', 'period=range&from=1970-01-01&to=2199-12-31'];
+const FILTERS = ['', '&userType=driver', '&userType=driver&topic=trip&country=BD', '&agent=none&userType=customer'];
+
+/** Every page in every period under several filters; the first round is what it takes to load and is not counted. */
+async function measurePages(base: string, token: string): Promise<void> {
+  for (const page of ['', '/agents', '/conversations', '/live', '/views']) {
+    const took: number[] = [];
+    for (let round = 0; round < 3; round++) {
+      for (const period of PERIODS) {
+        for (const filter of FILTERS) {
+          const began = performance.now();
+          const answer = await fetch(`${base}/admin/support-reports${page}?${period}${filter}`, {
+            headers: { cookie: `safego=${token}` },
+          });
+          await answer.text();
+          if (answer.status !== 200 && round === 0) console.log(`${page} ${period}${filter}: ${answer.status}`);
+          if (round > 0) took.push(performance.now() - began);
+        }
+      }
+    }
+    took.sort((one, other) => one - other);
+    const at = (share: number) => (took[Math.ceil(took.length * share) - 1] ?? 0).toFixed(0);
+    console.log(
+      `page ${page || '/'}: ${took.length} answers, median ${at(0.5)} ms, p95 ${at(0.95)} ms, most ${at(1)} ms`,
+    );
+  }
+}
+
+await measure();
 
 async function measure(): Promise<void> {
   const quiet = { info() {}, debug() {}, warn() {}, error: console.error };
@@ -56,15 +81,15 @@ async function measure(): Promise<void> {
       return row?.n ?? 0;
     });
 
-  const server = fork(new URL(import.meta.url).pathname, ['serve'], { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] });
-  const [base] = (await once(server, 'message')) as [string];
+  const folder = mkdtempSync(join(tmpdir(), 'reports-over-http-'));
+  const server = await startProduct(url ?? '', folder);
+  const { base } = server;
   const memory = () =>
     Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${server.pid}/status`, 'utf8'))?.[1] ?? 0) / 1_000;
   const path = `${base}/admin/support-reports/conversations/export?of=response&period=range&from=1970-01-01&to=2199-12-31`;
   const get = (signal?: AbortSignal) =>
     fetch(path, { headers: { cookie: `safego=${token}` }, ...(signal ? { signal } : {}) });
-  // what the first requests load is no part of it
-  await fetch(`${base}/admin/support-reports`, { headers: { cookie: `safego=${token}` } });
+  await measurePages(base, token);
 
   const [before, auditedBefore, began] = [memory(), await audited(), performance.now()];
   let [rows, bytes, most, at] = [-1, 0, before, 0];
@@ -108,8 +133,8 @@ async function measure(): Promise<void> {
   console.log(
     `somebody goes away: the last read ended ${(quietSince - leftAt).toFixed(0)} ms later, healthz ${again.status}, memory ${memory().toFixed(0)} MB`,
   );
-  server.kill('SIGTERM');
-  await once(server, 'exit');
+  await server.stop();
+  rmSync(folder, { recursive: true, force: true });
   await tenancy.close();
   await database.close();
 }
