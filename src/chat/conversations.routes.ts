@@ -123,7 +123,14 @@ export function conversationRoutes(deps: ChatDeps): Route<Person>[] {
             const action = supportPath(scope.actor.userType);
             return unstored(show, known, { action, clientId, text: body, topic });
           }
-          return await refusedStart(deps, scope, show, { text: body, clientId, topic, attachmentIds, error: known });
+          const files = keptFiles(known, attachmentIds);
+          return await refusedStart(deps, scope, show, {
+            text: body,
+            clientId,
+            topic,
+            attachmentIds: files,
+            error: known,
+          });
         }
       },
     }),
@@ -304,10 +311,15 @@ async function takeTyped(
       return unstored(show, known, { action, clientId, text: body, topic: null });
     }
     const { conversation, log } = await readConversation(scope, id, { newest: true });
-    const refused = { text: body, clientId, attachmentIds, error: known };
+    const refused = { text: body, clientId, attachmentIds: keptFiles(known, attachmentIds), error: known };
     const view = await conversationPage(deps, scope, conversation, log, refused);
     return page(show.page('/chat/conversation', view), known.status, waitHeaders(known));
   }
+}
+
+/** A file that cannot be sent here (it was put into a conversation that is closed now) would be refused again and again. */
+function keptFiles({ fields }: AppError, ids: readonly string[]): readonly string[] {
+  return fields?.['attachmentIds'] ? [] : ids;
 }
 
 /** What was typed, and ids of the files that came with it. */

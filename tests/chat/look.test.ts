@@ -187,6 +187,24 @@ describe('whatever the window', () => {
     await context.close();
   });
 
+  it('nothing moves for who wants no motion', async () => {
+    for (const reducedMotion of ['no-preference', 'reduce'] as const) {
+      const { page, context } = await stage.open('rahim', { reducedMotion });
+      await page.goto(`${stage.app.base}/driver/support/conversations/${conversation}`);
+      await page.waitForFunction(() => 'safego' in globalThis);
+      const moving = await page.evaluate(() => {
+        const lasts = (text: string) => text.split(',').some((one) => Number.parseFloat(one) > 0.01);
+        return [...document.querySelectorAll('*')].filter((element) => {
+          const style = getComputedStyle(element);
+          const isAnimated = style.animationName !== 'none' && lasts(style.animationDuration);
+          return lasts(style.transitionDuration) || isAnimated || style.scrollBehavior === 'smooth';
+        }).length;
+      });
+      expect([reducedMotion, moving > 0]).toEqual([reducedMotion, reducedMotion === 'no-preference']);
+      await context.close();
+    }
+  });
+
   it('inputs have 16 px or more, so that no phone zooms into them', async () => {
     const { page, context } = await stage.open('ayesha');
     await page.goto(`${stage.app.base}/customer/support`);

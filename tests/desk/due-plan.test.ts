@@ -116,3 +116,42 @@ it('reads no table from end to end, and takes milliseconds', async () => {
   // 50 ms on a quiet machine; this one may be busy with other things
   for (const [name, ms] of Object.entries(figures)) expect([name, ms < 250]).toEqual([name, true]);
 }, 60_000);
+
+it('open chats learn their places among all who wait, by index, within 50 ms a look', async () => {
+  const tenants = [[test.home.tenant.id], 500];
+  const look = () =>
+    test.admin.query<{ id: string; place: number }>(
+      'select conversation_id as id, place from queue_places($1::uuid[], $2)',
+      tenants,
+    );
+  const measure = () =>
+    test.admin.query<{ seconds: number | null }>(
+      `select seconds from first_waits($1::uuid[], now() - interval '3 hours', 3)`,
+      [[test.home.tenant.id]],
+    );
+  await look();
+  await measure();
+  const before = await sequentialScans();
+  const times: number[] = [];
+  for (let n = 0; n < 20; n++) {
+    const began = performance.now();
+    await look();
+    times.push(performance.now() - began);
+  }
+  const { rows } = await look();
+  expect(rows.map(({ place }) => place)).toEqual(Array.from({ length: 500 }, (_, n) => n + 1));
+  // the same order in which they are handed out
+  const { rows: first } = await test.admin.query<{ id: string }>(
+    `select id from conversations where tenant_id = $1 and status = 'open' and assigned_admin_id is null and waiting_since is not null
+     order by waiting_since, created_at, id limit 500`,
+    [test.home.tenant.id],
+  );
+  expect(rows.map(({ id }) => id)).toEqual(first.map(({ id }) => id));
+  expect((await measure()).rows).toEqual([{ seconds: null }]);
+  expect((await sequentialScans()) - before).toBeLessThanOrEqual(1);
+  times.sort((a, b) => a - b);
+  process.stdout.write(
+    `queue: a look at 5,000 who wait took ${times[10]?.toFixed(1)} ms, at most ${times[19]?.toFixed(1)}\n`,
+  );
+  expect(times[10]).toBeLessThan(50);
+});
