@@ -86,6 +86,22 @@ async function open(url: string): Promise<void> {
   await page.close();
 }
 
+/** As a document of a frame, a picture and a script of our own page, where the policy and the headers both stand. */
+async function embed(url: string): Promise<void> {
+  const page = await context.newPage();
+  await page.goto(`${app.base}/driver`);
+  await page.evaluate(async (src) => {
+    for (const tag of ['iframe', 'object', 'embed', 'script', 'img']) {
+      const element = document.createElement(tag);
+      element.setAttribute(tag === 'object' ? 'data' : 'src', src);
+      document.body.append(element);
+    }
+    await new Promise((done) => setTimeout(done, 60));
+  }, url);
+  expect(await page.evaluate(() => 'pwned' in globalThis)).toBe(false);
+  await page.close();
+}
+
 test('a careless server would run them: so would be seen', async () => {
   const [first] = HOSTILE_FILES;
   const bytes = await first?.make();
@@ -136,22 +152,9 @@ describe.each([
       }
     }
     for (const { id, url, thumbnailUrl } of taken) {
-      for (const address of [url, thumbnailUrl, `/attachments/${id}/view`, `/attachments/${id}/download`]) {
-        if (address) await open(app.base + address);
-      }
-      // as a document of a frame, a picture and a script of our own page, where the policy and the headers both stand
-      const page = await context.newPage();
-      await page.goto(`${app.base}/driver`);
-      await page.evaluate(async (src) => {
-        for (const tag of ['iframe', 'object', 'embed', 'script', 'img']) {
-          const element = document.createElement(tag);
-          element.setAttribute(tag === 'object' ? 'data' : 'src', src);
-          document.body.append(element);
-        }
-        await new Promise((done) => setTimeout(done, 60));
-      }, url);
-      expect(await page.evaluate(() => 'pwned' in globalThis)).toBe(false);
-      await page.close();
+      const addresses = [url, thumbnailUrl, `/attachments/${id}/view`, `/attachments/${id}/download`];
+      const opened = addresses.map((address) => (address ? open(app.base + address) : undefined));
+      await Promise.all([...opened, embed(url)]);
     }
     // and in a message, with its name
     for (let at = 0; at < taken.length; at += 10) {
