@@ -121,6 +121,12 @@ test('a conversation is handed over with a note that reaches the colleague, once
   await page.goto(`/admin/support-chat/${id}`);
   await page.getByLabel('Hand over to').selectOption('Daniel Kim');
   await page.getByLabel('Note for them').fill('He drives in Sylhet, you know the city');
+  // somebody takes it meanwhile: the head says so, and what is being written is still there
+  expect((await postForm(app, other, 'lead', `/admin/support-chat/${id}/assign`, {})).status).toBe(303);
+  await page.locator('#conversation-state').getByText('With Tanvir Ahmed').waitFor();
+  await page.locator('.why').waitFor();
+  expect(await page.getByLabel('Note for them').inputValue()).toBe('He drives in Sylhet, you know the city');
+  expect(await page.evaluate('document.activeElement.id')).toBe('assign-note');
   await page.getByRole('button', { name: 'Hand over' }).click();
   await page.locator('#conversation-state').getByText('With Daniel Kim').waitFor();
   await page.locator('#messages .note', { hasText: '@Daniel Kim He drives in Sylhet' }).waitFor();

@@ -35,6 +35,27 @@
       (nextInList() ?? document.getElementById('thread'))?.focus({ preventScroll: true });
   });
 
+  /** The details come anew with every change of state: who is being chosen and what is being written for them stay. */
+  let handing = null;
+  document.addEventListener('htmx:before:swap', ({ detail: { ctx } }) => {
+    const form = document.querySelector('.assign-to');
+    const note = form?.elements.note;
+    handing = null;
+    if (!note?.value || form.contains(ctx?.sourceElement)) return;
+    handing = { of: form.action, adminId: form.elements.adminId.value, note: note.value, at: note.selectionStart };
+    handing.isFocused = document.activeElement === note;
+  });
+  document.addEventListener('htmx:after:swap', () => {
+    const form = document.querySelector('.assign-to');
+    const note = form?.elements.note;
+    if (!handing || !note || note.value || form.action !== handing.of) return;
+    form.elements.adminId.value = handing.adminId;
+    note.value = handing.note;
+    if (!handing.isFocused) return;
+    note.focus({ preventScroll: true });
+    note.setSelectionRange(handing.at, handing.at);
+  });
+
   /** After "more": the first of what came. */
   function nextInList() {
     if (rowBefore === undefined) return null;
