@@ -1,11 +1,11 @@
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawn } from 'node:child_process';
 import { createHash, randomBytes, randomUUID } from 'node:crypto';
+import { once } from 'node:events';
 import { mkdirSync, mkdtempSync, readdirSync, renameSync, rmSync, statfsSync, writeFileSync } from 'node:fs';
 import { request } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import S3rver from 's3rver';
 import { compareAttachments } from '../../../src/messaging/attachments/check-attachments.task.ts';
 import { openFiles } from '../../../src/messaging/attachments/files.ts';
 import { removeOrphans, sweepRows } from '../../../src/messaging/attachments/sweep-attachments.ts';
@@ -341,14 +341,12 @@ const TEXT_WITHIN_MS = 1_000;
 export const slowStore: Story = async (options) => {
   const folder = mkdtempSync(join(tmpdir(), 'safego-faults-s3-'));
   const bucket = 'support';
-  const s3 = new S3rver({
-    port: 0,
-    address: '127.0.0.1',
-    silent: true,
-    directory: join(folder, 'bucket'),
-    configureBuckets: [{ name: bucket, configs: [] }],
+  const script = join(import.meta.dirname, '../lab/s3.child.ts');
+  const s3 = spawn(process.execPath, [script, join(folder, 'bucket'), bucket], {
+    stdio: ['ignore', 'pipe', 'inherit'],
   });
-  const line = await openFaultProxy((await s3.run()).port);
+  const [port] = (await once(s3.stdout, 'data')) as [Buffer];
+  const line = await openFaultProxy(Number(port.toString()));
   const env = {
     DATA_DIR: join(folder, 'data'),
     S3_ENDPOINT: `http://127.0.0.1:${line.port}`,
@@ -450,7 +448,8 @@ export const slowStore: Story = async (options) => {
     });
   } finally {
     await line.close();
-    await s3.close();
+    s3.kill('SIGKILL');
+    await once(s3, 'exit');
     rmSync(folder, { recursive: true, force: true });
   }
 };
