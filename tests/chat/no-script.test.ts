@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { type Stage, setStage, shown } from './windows.ts';
+import { closeConversation, type Stage, setStage, shown, startConversation } from './windows.ts';
 
 let stage: Stage;
 beforeAll(async () => {
@@ -197,5 +197,31 @@ describe('without JavaScript', () => {
     const nobody = await stage.open(null, WITHOUT);
     expect((await nobody.page.goto(stage.app.base + path))?.status()).toBe(401);
     expect(await nobody.page.getByRole('heading').textContent()).toBe('Please sign in');
+  });
+});
+
+describe('an old browser', () => {
+  it('that cannot read the script, nor the style, gets the plain page: it reads, starts, writes, rates', async () => {
+    const { page, context } = await stage.open('restaurant-2');
+    // what Chrome 79 makes of `a ??= b`, and Chrome 98 of `@layer`
+    await context.route(/\/assets\/app\.[^/]*\.js$/, (route) =>
+      route.fulfill({ contentType: 'text/javascript', body: 'this is ( no script of its time' }),
+    );
+    await context.route(/\/assets\/app\.[^/]*\.css$/, (route) => route.fulfill({ contentType: 'text/css', body: '' }));
+    const path = await startConversation(page, stage.app.base, 'From an old phone', 'restaurant');
+    await page.fill('#body', 'And once more');
+    await page.click('#composer .primary');
+    await page.waitForURL(/#m\d+$/);
+    expect(await shown(page)).toEqual(expect.arrayContaining(['From an old phone', 'And once more']));
+    // nothing that needs a script stands there and does nothing
+    for (const button of await page.locator('button[type="button"]:visible, input[type="file"]:visible').all()) {
+      expect(await button.evaluate((one) => one.outerHTML)).toBe('');
+    }
+    await closeConversation(stage, path);
+    await page.goto(stage.app.base + path);
+    await page.getByLabel('Good', { exact: true }).check();
+    await page.locator('.rating button').click();
+    await page.getByText('You said: Good. Thank you.').waitFor();
+    await context.close();
   });
 });
