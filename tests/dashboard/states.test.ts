@@ -6,7 +6,7 @@ import { call, page as pageSocket } from '../live/live-app.ts';
 import { launchBrowser } from '../support/browser.ts';
 import type { TestTenant } from '../support/people.ts';
 import { type RunningApp, startApp } from '../support/running-app.ts';
-import { postForm, userWrites, visit } from './desk-browser.ts';
+import { cutLine, postForm, userWrites, visit } from './desk-browser.ts';
 
 let app: RunningApp;
 let browser: Browser;
@@ -111,10 +111,7 @@ test('a lost connection says for how long, and what came meanwhile is there when
     const { page } = await visit(browser, second, tenant, 'agent');
     await page.goto(`/admin/support-chat/${id}`);
     await page.locator('#composer').waitFor();
-    await page.context().setOffline(true);
-    await page.evaluate(
-      `for (const socket of [document.querySelector('#live > div')._htmx?.ws?.connection?.socket]) socket?.close()`,
-    );
+    await cutLine({ page, context: page.context() });
     await page.locator('#connection', { hasText: /Connection lost, \d+ s/ }).waitFor({ timeout: 15_000 });
     await axe(page, 'connection lost');
     await userWrites(app, tenant, 'ayesha', 'Are you there?');

@@ -3,7 +3,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { launchBrowser } from '../support/browser.ts';
 import type { Handle, TestTenant } from '../support/people.ts';
 import { type RunningApp, startApp } from '../support/running-app.ts';
-import { userWrites, type Visitor, visit } from './desk-browser.ts';
+import { cutLine, userWrites, type Visitor, visit } from './desk-browser.ts';
 
 /** Two agents and three users in real browsers through a working day, in fast motion. */
 
@@ -94,9 +94,7 @@ test('nothing jumps, nothing is stale, nothing is answered twice; who was away f
   expect(await first.page.evaluate('shifts')).toEqual([]);
 
   // half a minute without a line; meanwhile there are answers, a new conversation's words, a closing and a note
-  await first.context.setOffline(true);
-  // what is open stays open for Chromium: the line is cut by hand
-  await first.page.evaluate("document.querySelector('#live > div')?._htmx?.ws?.connection?.socket?.close()");
+  await cutLine(first);
   const since = Date.now();
   await write(second, 'While you were away');
   await users.rahim.page.locator('#body').waitFor();
