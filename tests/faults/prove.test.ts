@@ -56,7 +56,7 @@ const PROOFS: Readonly<Record<string, Proof>> = {
   'other-text': { story: churn, finds: ['divergence'], rounds: 2 },
   'two-winners': { story: races, finds: ['divergence'], rounds: 2 },
   'no-beat': { story: halfOpen, finds: ['stale'] },
-  'no-caps': { story: hostilePeers, finds: ['stale'], needsLong: true },
+  'no-caps': { story: hostilePeers, finds: ['stale'] },
   patient: { story: slowReaders, finds: ['stale'] },
   'acks-refused': { story: refusals, finds: ['lost'], rounds: 1 },
   'future-cursor': { story: cursors, finds: ['cursor'] },

@@ -26,6 +26,8 @@ const PROBE_MS = 1_500;
 const IDENTIFY_TIMEOUT_MS = 5_000;
 /** Whose socket broke the protocol gets no other for this long: coming back again and again is what it would do next. */
 const RUDE_FOR_MS = 10_000;
+/** The close frame says why; after this nobody listens. */
+const RUDE_CLOSE_MS = 250;
 /** After a restart thousands come at once: so many are looked up together, the others wait in line. */
 const IDENTIFY_AT_ONCE = 100;
 
@@ -198,7 +200,12 @@ export function serveWebSockets(deps: WebSocketDeps): { close(): void } {
     const beat = { isAlive: true, ws, connection, dialect };
     const forget = beats.add(beat);
     // ws tells so of what no well-made client sends: too many fragments, too large a frame, a frame that is none
-    ws.on('error', ({ code }: NodeJS.ErrnoException) => code?.startsWith('WS_ERR_') && wasRude(visitor));
+    ws.on('error', ({ code }: NodeJS.ErrnoException) => {
+      if (!code?.startsWith('WS_ERR_')) return;
+      wasRude(visitor);
+      // ws would read on, and throw away what comes, until the other side closes
+      setTimeout(() => ws.terminate(), RUDE_CLOSE_MS).unref();
+    });
     const budget = limits ? createBudget(limits.framesPerSecond, connection) : null;
     ws.on('message', (data, isBinary) => {
       beat.isAlive = true;
@@ -438,6 +445,8 @@ function refuse(socket: Duplex, status: number): void {
   const retry = status === 429 || status === 503 ? 'Retry-After: 5\r\n' : '';
   socket.end(
     `HTTP/1.1 ${status} ${STATUS_TEXT[status] ?? 'Refused'}\r\n${retry}Connection: close\r\nContent-Length: 0\r\n\r\n`,
+    // whoever shakes hands waits for the answer before they say more; what a flood says now would be kept until the end
+    () => socket.destroy(),
   );
   setTimeout(() => socket.destroy(), IMPATIENT_CLOSE_MS).unref();
 }

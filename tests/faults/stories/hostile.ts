@@ -5,16 +5,21 @@ import { fileURLToPath } from 'node:url';
 import { settle } from '../../crowd/inhabitants.ts';
 import type { Anomaly } from '../lab/checker.ts';
 import { type Lab, textOf } from '../lab/lab.ts';
-import { rssBytes } from './crowds.ts';
+import { rssBytes, sendToAll } from './crowds.ts';
 import { connected, inLab, percentile, type Story } from './story.ts';
 
 const PEERS = fileURLToPath(new URL('../peers/hostile-process.ts', import.meta.url));
 /** People who talk, one message a second each, which every limit allows. */
 const TALKING = 20;
-/** What forty peers may cost the server in memory, most of it room for garbage: they come back hundreds of times a second. */
-const MAX_GROWTH_MB = 150;
-/** Two cores for the server, the database, the peers and whatever else runs: others may wait a little, nobody is stuck. */
-const MAX_MORE_MS = { long: 250, short: 2_000 };
+/** What forty peers may cost the server in memory, at its highest, beside what it has grown to by talking alone. */
+const MAX_GROWTH_MB = 60;
+/** Others who each say something eight times before: an ordinary minute. */
+const VISITORS = 250;
+const TOO_MUCH_BYTES = 1_500 * 2 ** 20;
+/** Others' p95 stays within twice what it was without the peers, and so much. */
+const MAX_MORE_MS = 50;
+/** The short form runs beside other tests: what the peers cost they cost each time, a neighbour does not. */
+const TRIES = { long: 1, short: 3 };
 
 /**
  * Forty hostile peers (endless fragments, floods of pings and pongs, half handshakes, slow heads, never reading, frames
@@ -60,47 +65,71 @@ export const hostilePeers: Story = (options) =>
       return since;
     }
 
+    /** The highest that the server has grown to; one that takes all there is is ended before it takes the machine with it. */
+    let most = 0;
+    const watch = setInterval(() => {
+      if (node.hasEnded()) return;
+      most = Math.max(most, rssBytes(node.pid));
+      if (most > TOO_MUCH_BYTES) node.kill('SIGKILL');
+    }, 20);
+    watch.unref();
+    // a process that has done nothing yet grows at its first requests, whoever sends them
+    const visitors = await settle(lab.admin, tenant.tenant.id, VISITORS);
+    for (let turn = 0; turn < 8; turn++) await sendToAll(node, visitors);
     const quietSince = await talk();
     await lab.settle();
-    const before = rssBytes(node.pid);
+    const before = most;
+    most = 0;
+    const quiet = late(lab, sentAt, quietSince);
+    const quietP95 = percentile(quiet, 0.95);
+    const allowedMs = 2 * quietP95 + MAX_MORE_MS;
     const villain = fork(PEERS, [String(node.port), ...villains.map((one) => one.token)], { execArgv: [] });
-    let noisySince: number;
+    let noisy: number[] = [];
     let cuts = 0;
     try {
       await sleep(1_000);
-      noisySince = await talk();
-      await lab.settle();
+      for (let left = options.isLong ? TRIES.long : TRIES.short; left > 0 && !node.hasEnded(); left--) {
+        const since = await talk();
+        // who has died answers nobody: there is nothing to wait for
+        await Promise.race([lab.settle(), node.ended]);
+        noisy = late(lab, sentAt, since);
+        if (percentile(noisy, 0.95) <= allowedMs) break;
+      }
       villain.send({});
       [{ cuts }] = (await once(villain, 'message')) as [{ cuts: number }]; // see hostile-process.ts
     } finally {
+      clearInterval(watch);
       villain.disconnect();
     }
-    const grownMb = Math.round((rssBytes(node.pid) - before) / 2 ** 20);
-    const anomalies: Anomaly[] = await lab.judge();
-    const quiet = late(lab, sentAt, quietSince, noisySince);
-    const noisy = late(lab, sentAt, noisySince, Number.POSITIVE_INFINITY);
-    const [quietP99, noisyP99] = [percentile(quiet, 0.99), percentile(noisy, 0.99)];
-    if (noisyP99 > 3 * quietP99 + (options.isLong ? MAX_MORE_MS.long : MAX_MORE_MS.short)) {
-      const what = `p99 was ${Math.round(quietP99)} ms, beside the peers ${Math.round(noisyP99)} ms`;
+    const grownMb = Math.round((most - before) / 2 ** 20);
+    const anomalies: Anomaly[] = [];
+    if (node.hasEnded()) anomalies.push({ kind: 'stale', what: 'the server died' });
+    else anomalies.push(...(await lab.judge()));
+    const noisyP95 = percentile(noisy, 0.95);
+    if (noisyP95 > allowedMs) {
+      const what = `p95 was ${Math.round(quietP95)} ms, beside the peers ${Math.round(noisyP95)} ms`;
       anomalies.push({ kind: 'stale', what });
     }
     if (grownMb > MAX_GROWTH_MB) anomalies.push({ kind: 'stale', what: `the server grew by ${grownMb} MB` });
     const facts = {
       messages: quiet.length + noisy.length,
       quietP50Ms: Math.round(percentile(quiet, 0.5)),
-      quietP99Ms: Math.round(quietP99),
+      quietP95Ms: Math.round(quietP95),
+      quietP99Ms: Math.round(percentile(quiet, 0.99)),
       noisyP50Ms: Math.round(percentile(noisy, 0.5)),
-      noisyP99Ms: Math.round(noisyP99),
+      noisyP95Ms: Math.round(noisyP95),
+      noisyP99Ms: Math.round(percentile(noisy, 0.99)),
+      beforeMb: Math.round(before / 2 ** 20),
       grownMb,
       cuts,
     };
     return { anomalies, rounds: 1, facts };
   });
 
-/** How late the reader saw what was sent in a time of the history. */
-function late(lab: Lab, sentAt: ReadonlyMap<string, number>, since: number, until: number): number[] {
+/** How late the reader saw what was sent since a moment of the history. */
+function late(lab: Lab, sentAt: ReadonlyMap<string, number>, since: number): number[] {
   return lab.recorder.events.flatMap((event) => {
     const at = event.type === 'frame' && event.process === 'lead' && event.body ? sentAt.get(event.body) : undefined;
-    return at !== undefined && at >= since && at < until && event.type === 'frame' ? [event.at - at] : [];
+    return at !== undefined && at >= since && event.type === 'frame' ? [event.at - at] : [];
   });
 }
