@@ -78,7 +78,7 @@ const WORDS: Record<string, string> = {
 };
 
 /** Ids that the sender makes up: nobody's. */
-const OWN_IDS: readonly string[] = ['clientId'];
+const OWN_IDS: readonly string[] = ['clientId', 'noteId'];
 
 /** The part of a JSON schema that is looked at here. */
 interface Schema {
