@@ -4,7 +4,7 @@ import { rewrite } from './rewrite.ts';
 rewrite('ack-before-commit', [
   {
     file: 'src/messaging/messages/append-statement.ts',
-    find: 'const result = await database.query<AppendRow>({',
+    find: "const result = await database.query<AppendRow>({\n    name: 'append_messages',",
     // the appender has a pool of its own; who appends inside a transaction is left alone
     put: `const pool = database as any;
   const early = typeof pool.totalCount === 'number' ? await pool.connect() : null;
@@ -12,6 +12,7 @@ rewrite('ack-before-commit', [
     await early.query('begin');
     setTimeout(() => early.query('commit').then(() => early.release(), () => early.release(true)), 40);
   }
-  const result = await (early ?? database).query({`,
+  const result = await (early ?? database).query({
+    name: 'append_messages',`,
   },
 ]);

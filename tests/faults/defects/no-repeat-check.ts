@@ -8,7 +8,7 @@ rewrite('no-repeat-check', [
     put: 'create index messages_by_client_id',
   },
   {
-    file: 'migrations/Migration20261121000022_append_plans.ts',
+    file: 'migrations/Migration20261121000084_by_id.ts',
     find: 'and m.client_id = i.client_id limit 1) s on true',
     put: 'and m.client_id = i.client_id limit 1) s on false',
   },

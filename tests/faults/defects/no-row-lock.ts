@@ -8,12 +8,12 @@ rewrite('no-row-lock', [
     put: 'create index messages_by_seq',
   },
   {
-    file: 'migrations/Migration20261121000022_append_plans.ts',
+    file: 'migrations/Migration20261121000084_by_id.ts',
     find: 'order by c.id for no key update skip locked) held;',
     put: 'order by c.id) held;',
   },
   {
-    file: 'migrations/Migration20261121000022_append_plans.ts',
+    file: 'migrations/Migration20261121000084_by_id.ts',
     find: '  at := clock_timestamp();',
     put: '  at := clock_timestamp();\n  perform pg_sleep(0.002);',
   },
