@@ -257,7 +257,7 @@ describe('an answer', () => {
     // the chat is closed: another page of the same browser
     await page.goto(`${stage.app.base}/driver`);
     await answer(path, 'It comes tomorrow.');
-    await expect.poll(taken, { timeout: 20_000 }).toHaveLength(1);
+    await expect.poll(taken, { timeout: 45_000 }).toHaveLength(1);
     expect(JSON.stringify(taken())).not.toContain('tomorrow');
     await deliver(taken()[0] ?? {});
     await expect.poll(notices).toEqual([shown]);
