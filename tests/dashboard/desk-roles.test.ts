@@ -3,6 +3,7 @@ import type { Browser } from 'playwright-core';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { call } from '../live/live-app.ts';
 import { launchBrowser } from '../support/browser.ts';
+import { giveOwnRole } from '../support/own-role.ts';
 import type { Handle, TestTenant } from '../support/people.ts';
 import { type RunningApp, startApp } from '../support/running-app.ts';
 import { userWrites, visit } from './desk-browser.ts';
@@ -40,26 +41,13 @@ const MAY: Record<string, readonly string[]> = {
   dispatcher: ['assign', 'close'],
 };
 
-/** A role of our own making for somebody. */
-async function become(handle: Handle, capabilities: readonly string[]): Promise<void> {
-  await tenant.asPerson('system', async (scope) => {
-    const sql = scope.em.getConnection();
-    const id = randomUUID();
-    await sql.execute(
-      `insert into roles (id, tenant_id, name, label, capabilities, created_at, updated_at)
-       values (?, ?, 'dispatcher', 'Dispatcher', ?::text[], now(), now())`,
-      [id, tenant.tenant.id, `{${capabilities.join(',')}}`],
-    );
-    await sql.execute('update role_assignments set role_id = ? where user_id = ?', [id, tenant.people[handle].id]);
-    await sql.execute('insert into access_changes (tenant_id, user_id) values (?, ?)', [
-      tenant.tenant.id,
-      tenant.people[handle].id,
-    ]);
-  });
-}
-
 test('what a person may not do is not there, and the server refuses it too', { timeout: 120_000 }, async () => {
-  await become('agent-2', ['SUPPORT_CHAT', 'VIEW_SUPPORT_CHAT_LIST', 'ASSIGN_SUPPORT_CHAT', 'CLOSE_SUPPORT_CHAT']);
+  await giveOwnRole(tenant, 'agent-2', [
+    'SUPPORT_CHAT',
+    'VIEW_SUPPORT_CHAT_LIST',
+    'ASSIGN_SUPPORT_CHAT',
+    'CLOSE_SUPPORT_CHAT',
+  ]);
   const roles: [string, Handle][] = [
     ['viewer', 'viewer'],
     ['agent', 'agent'],

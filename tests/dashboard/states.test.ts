@@ -172,3 +172,75 @@ test('the desk’s first page weighs at most 60 KB, a live message at most 1 KB'
   expect(Buffer.byteLength(String(frame))).toBeLessThanOrEqual(1024);
   await socket.close();
 });
+
+/** Keeps a picture where `PICTURES` names a folder. */
+async function picture(page: Page, name: string): Promise<void> {
+  const folder = process.env['PICTURES'];
+  if (folder) await page.screenshot({ path: `${folder}/${name}.png` });
+}
+
+const middleOf = (box: { y: number; height: number }) => box.y + box.height / 2;
+
+test('a phone folds the filters, keeps its bar on one line, and no notice covers who it is about', {
+  timeout: 90_000,
+}, async () => {
+  const own = await app.newTenant();
+  for (const handle of ['ayesha', 'kacchi-house', 'driver-2', 'customer-2'] as const) {
+    await userWrites(app, own, handle, 'My food is cold and nobody came');
+  }
+  const id = await userWrites(app, own, 'rahim', 'Where is my bonus?');
+  for (const [language, dark] of [
+    ['en', false],
+    ['en', true],
+    ['bn', false],
+    ['bn', true],
+  ] as const) {
+    const visitor = await visit(browser, app, own, 'owner', { language, dark, width: 360, height: 640 });
+    const { page, context } = visitor;
+    const name = `desk-360-${language}-${dark ? 'dark' : 'light'}`;
+    const box = async (selector: string) => (await page.locator(selector).first().boundingBox())!;
+    await page.goto('/admin/support-chat');
+    await page.locator('#conversations .item').first().waitFor();
+    await picture(page, `${name}-list`);
+    await axe(page, `${name} list`);
+    expect([name, (await box('#list')).y < 320]).toEqual([name, true]);
+    expect(await page.locator('#f-status').isVisible()).toBe(false);
+    const bar = await Promise.all(
+      ['.desk-nav a[aria-current]', '#availability', '.desk-me button:visible'].map(async (one) =>
+        middleOf(await box(one)),
+      ),
+    );
+    expect([name, Math.max(...bar) - Math.min(...bar) <= 4, bar]).toEqual([name, true, bar]);
+    await page.locator('.filters-more > summary').click();
+    await page.locator('#f-status').selectOption('open');
+    await page.waitForURL(/status=open/);
+    await picture(page, `${name}-filters`);
+    await axe(page, `${name} filters`);
+    await page.reload();
+    expect(await page.locator('#f-status').isVisible()).toBe(true);
+
+    await page.goto(`/admin/support-chat/${id}`);
+    await page.locator('#composer, .dock').first().waitFor();
+    await cutLine(visitor);
+    await page.locator('#connection').waitFor({ timeout: 15_000 });
+    await picture(page, `${name}-lost`);
+    const [notice, head] = [await box('#connection'), await box('#conversation-state')];
+    expect([name, notice.y >= head.y + head.height, notice.y < 320]).toEqual([name, true, true]);
+    await context.close();
+  }
+  for (const script of [true, false]) {
+    const phone = await visit(browser, app, own, 'agent', { width: 360, height: 640, script });
+    await phone.page.goto('/admin/support-chat?userType=driver');
+    expect(await phone.page.locator('#f-type').inputValue()).toBe('driver');
+    expect(await phone.page.locator('#f-type').isVisible()).toBe(true);
+    await phone.context.close();
+    const desk = await visit(browser, app, own, 'agent', { script });
+    await desk.page.goto('/admin/support-chat');
+    expect(await desk.page.locator('.filters-more > summary').isVisible()).toBe(false);
+    for (const field of ['#f-status', '#f-type', '#f-assigned', '#f-sort', '.dates > summary']) {
+      expect([script, field, await desk.page.locator(field).isVisible()]).toEqual([script, field, true]);
+    }
+    await picture(desk.page, `desk-1280-${script ? 'script' : 'plain'}`);
+    await desk.context.close();
+  }
+});

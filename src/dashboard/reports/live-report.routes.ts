@@ -25,8 +25,10 @@ export function liveReportRoutes(deps: DashboardDeps): Route<Person>[] {
           at: scope.now.toISOString(),
           longest: secondsSince(longestSince, scope.now),
           agents: agents.map((agent) => ({ ...agent, longest: secondsSince(agent.waitingSince, scope.now) })),
+          // who may not see conversations learns that somebody of that type waits, not who
           waits: waits.map((wait) => ({
             ...wait,
+            name: mayOpen ? wait.name : null,
             seconds: secondsSince(wait.waitingSince, scope.now),
             href: mayOpen ? `${DESK}/${wait.conversationId}` : null,
           })),
