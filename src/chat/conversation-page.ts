@@ -39,14 +39,20 @@ export interface LogView {
   readonly earlierUrl: string | null;
 }
 
-/** What was typed and could not be taken; shown again with the reason. */
-export interface Refused {
+/** What was typed and is not sent: shown again, with the reason where it could not be taken. */
+export interface Typed {
   readonly text: string;
   readonly clientId: string;
   /** Files that came with it. */
   readonly attachmentIds?: readonly string[];
   /** Chosen for a new conversation. */
   readonly topic?: string | null;
+  /** Null: its writer only looks whether something is new. */
+  readonly error: { readonly status: number; readonly code: string } | null;
+}
+
+/** What was typed and could not be taken. */
+export interface Refused extends Typed {
   readonly error: { readonly status: number; readonly code: string };
 }
 
@@ -83,7 +89,7 @@ export async function conversationPage(
   scope: Scope<Person>,
   conversation: Conversation,
   log: LogView,
-  refused?: Refused,
+  typed?: Typed,
 ): Promise<object> {
   const { actor } = scope;
   const path = conversationPath(actor.userType, conversation.id);
@@ -105,19 +111,19 @@ export async function conversationPage(
     composer: {
       action: `${path}/messages`,
       conversationId: conversation.id,
-      clientId: formId(refused),
+      clientId: formId(typed),
       startHref: supportPath(actor.userType),
       seen: log.messages.at(-1)?.seq ?? 0,
-      text: refused?.text ?? '',
-      error: refused?.error ?? null,
+      text: typed?.text ?? '',
+      error: typed?.error ?? null,
       // where the conversation is closed its text can still go somewhere
       rescue:
-        refused && state.status === 'closed'
+        typed && state.status === 'closed'
           ? { reopenAction: state.canReopen ? state.reopenAction : null, startAction: supportPath(actor.userType) }
           : null,
       maxLength: Math.min(settings.maxMessageLength, MAX_MESSAGE_LENGTH),
       pending: pendingMessage(actor, conversation.id, scope.now),
-      attach: attachView(settings, conversation.id, await unsentAttachments(scope, refused?.attachmentIds ?? [])),
+      attach: attachView(settings, conversation.id, await unsentAttachments(scope, typed?.attachmentIds ?? [])),
     },
   };
 }
@@ -201,8 +207,8 @@ export function aboutOf(conversation: Pick<Conversation, 'context' | 'subject' |
  * The id under which a form sends: its own again, so that it is not stored twice. What was refused because its id is
  * taken by other words gets a new one: sent again it is a new message.
  */
-export function formId(refused: Refused | undefined): string {
-  return refused && refused.error.code !== 'client_id_reused' ? refused.clientId : crypto.randomUUID();
+export function formId(typed: Typed | undefined): string {
+  return typed && typed.error?.code !== 'client_id_reused' ? typed.clientId : crypto.randomUUID();
 }
 
 /** The bubble on its way: drawn by the same partial as every message, and filled in by the page. */

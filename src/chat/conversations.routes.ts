@@ -32,7 +32,14 @@ import {
 } from '../platform/http/index.ts';
 import { type Show, stream } from '../platform/views/index.ts';
 import type { ChatDeps } from './chat-deps.ts';
-import { conversationPage, type LogView, type Refused, readConversation, statePart } from './conversation-page.ts';
+import {
+  conversationPage,
+  type LogView,
+  type Refused,
+  readConversation,
+  statePart,
+  type Typed as Typing,
+} from './conversation-page.ts';
 import { listPage } from './list-page.ts';
 import { conversationPath, supportPath } from './paths.ts';
 import { showUser } from './show-user.ts';
@@ -67,6 +74,9 @@ const Started = Typed.extend({ topic: z.string().max(100).optional() });
 
 /** A word on a message of staff; the same again takes it back. */
 const Reacted = z.strictObject({ seq: Place.min(1), reaction: z.enum(REACTIONS) });
+
+/** In an open conversation: its text, or (`check`) a look whether something is new that keeps the text where it is. */
+const Written = Typed.extend({ check: z.string().max(1).optional() });
 
 /** Opening again may take along what could not be sent because the conversation was closed. */
 const Reopened = Typed.partial();
@@ -151,13 +161,16 @@ export function conversationRoutes(deps: ChatDeps): Route<Person>[] {
           return fragment(show.partial('/chat/_state', await statePart(deps, scope, conversation)));
         }
         const { conversation, log } = await readConversation(scope, input.params.id, logWindow(input));
-        if (input.isFragment) return logFragment(show, log, input.query.after !== undefined);
+        if (input.isFragment) {
+          const isPoll = input.query.after !== undefined;
+          return logFragment(show, log, isPoll ? await statePart(deps, scope, conversation) : null);
+        }
         const view = await conversationPage(deps, scope, conversation, log);
         return page(show.page('/chat/conversation', { ...view, follows: input.query.follow === '1' }));
       },
     }),
 
-    route<Person, z.infer<typeof ConversationPath>, unknown, z.infer<typeof Typed> | null>({
+    route<Person, z.infer<typeof ConversationPath>, unknown, z.infer<typeof Written> | null>({
       name: 'chat.messages.create',
       method: 'POST',
       path: '/:userType/support/conversations/:id/messages',
@@ -166,7 +179,7 @@ export function conversationRoutes(deps: ChatDeps): Route<Person>[] {
       framed: true,
       params: ConversationPath,
       bodyKind: 'form',
-      body: Typed,
+      body: Written,
       takesFiles: true,
       whenSignedOut: (input) =>
         signedOut(deps, input, `${conversationPath(input.params.userType, input.params.id)}/messages`),
@@ -290,14 +303,15 @@ async function takeTyped(
   deps: ChatDeps,
   scope: Scope<Person>,
   show: Show,
-  input: RouteInput<{ readonly id: string }, unknown, z.infer<typeof Typed> | null>,
+  input: RouteInput<{ readonly id: string }, unknown, z.infer<typeof Written> | null>,
 ): Promise<Reply> {
   const { id } = input.params;
-  const { typed, kept, error } = await typedIn(deps, scope, input, Typed, id);
+  const { typed, kept, error } = await typedIn(deps, scope, input, Written, id);
   const { body, clientId, seen } = typed;
   const attachmentIds = [...new Set([...(typed.attachmentIds ?? []), ...kept])];
   try {
     if (error) throw error;
+    if (typed.check) return await looked(deps, scope, show, id, { text: body, clientId, attachmentIds, error }, seen);
     const posted = { conversationId: id, body, clientId, attachmentIds };
     const { message } = await postMessage(scope, deps.messaging, posted);
     if (input.isFragment) return messageFragment(show, messageItem(message, 'user'));
@@ -315,6 +329,21 @@ async function takeTyped(
     const view = await conversationPage(deps, scope, conversation, log, refused);
     return page(show.page('/chat/conversation', view), known.status, waitHeaders(known));
   }
+}
+
+/** The page as it is now, with what is half written in its field: no browser keeps that over a page that is loaded again. */
+async function looked(
+  deps: ChatDeps,
+  scope: Scope<Person>,
+  show: Show,
+  id: string,
+  typed: Typing,
+  seen: number | undefined,
+): Promise<Reply> {
+  if (seen) await markRead(scope, id, seen);
+  if (!typed.text && !typed.attachmentIds?.length) return seeOther(conversationPath(scope.actor.userType, id));
+  const { conversation, log } = await readConversation(scope, id, { newest: true });
+  return page(show.page('/chat/conversation', await conversationPage(deps, scope, conversation, log, typed)));
 }
 
 /** A file that cannot be sent here (it was put into a conversation that is closed now) would be refused again and again. */
@@ -376,13 +405,13 @@ function logWindow(input: { readonly isFragment: boolean; readonly query: z.infe
   return input.isFragment && after !== undefined ? { after } : { newest: true };
 }
 
-/** For "earlier messages", or for a page that has to ask again and again. */
-function logFragment(show: Show, log: LogView, isPoll: boolean): Reply {
-  if (!isPoll) return fragment(show.partial('/messaging/_older', { log }));
-  const isStateNew = log.messages.some((message) => message.event !== null);
+/** For "earlier messages", or for a page that has to ask again and again: that one gets the state (place, hours) with it. */
+function logFragment(show: Show, log: LogView, polled: Awaited<ReturnType<typeof statePart>> | null): Reply {
+  if (!polled) return fragment(show.partial('/messaging/_older', { log }));
   return fragment(
     ...log.messages.map((message) => upserted(show, message)),
-    ...(isStateNew ? ['<hx-reload hx-target="#conversation-state"></hx-reload>'] : []),
+    // morphed: what is the same is not said again, and a comment that is being written stays
+    stream.replace('#conversation-state', show.partial('/chat/_state', polled)),
   );
 }
 

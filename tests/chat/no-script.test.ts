@@ -8,6 +8,11 @@ beforeAll(async () => {
 afterAll(() => stage.stop());
 
 const WITHOUT = { javaScriptEnabled: false };
+/** A picture of one pixel. */
+const PNG = Buffer.from(
+  'iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==',
+  'base64',
+);
 
 describe('without JavaScript', () => {
   it('a driver finds support, starts, reads the answer, answers, and reopens: by links and forms', async () => {
@@ -29,7 +34,7 @@ describe('without JavaScript', () => {
     await agent.page.click('#composer button');
     expect((await shown(agent.page)).at(-1)).toBe('It was paid yesterday.');
 
-    await page.getByRole('link', { name: 'Check for new messages' }).click();
+    await page.getByRole('button', { name: 'Check for new messages' }).click();
     expect((await shown(page)).at(-1)).toBe('It was paid yesterday.');
     await page.fill('#composer textarea', 'Thank you');
     await page.getByRole('button', { name: 'Send', exact: true }).click();
@@ -146,7 +151,9 @@ describe('without JavaScript', () => {
     const headers = { authorization: `Bearer ${token}`, 'content-type': 'application/json' };
     const api = `${stage.app.base}/api/support/conversations`;
     const started = await fetch(api, { method: 'POST', headers, body: '{}' });
-    const { conversation } = (await started.json()) as { conversation: { id: string } }; // the contract's answer
+    const { conversation } = (await started.json()) as {
+      conversation: { id: string };
+    }; // the contract's answer
     for (let n = 1; n <= 120; n++) {
       const body = JSON.stringify({ body: `line ${n}`, clientId: crypto.randomUUID() });
       await fetch(`${api}/${conversation.id}/messages`, { method: 'POST', headers, body });
@@ -197,6 +204,99 @@ describe('without JavaScript', () => {
     const nobody = await stage.open(null, WITHOUT);
     expect((await nobody.page.goto(stage.app.base + path))?.status()).toBe(401);
     expect(await nobody.page.getByRole('heading').textContent()).toBe('Please sign in');
+  });
+
+  it('a file of a conversation that was closed meanwhile does not keep its text from going on', async () => {
+    const { page, context } = await stage.open('customer-2', WITHOUT);
+    const path = await startConversation(page, stage.app.base, 'Hello', 'customer');
+    const { bearer } = await stage.tenant.signIn('customer-2');
+    const form = new FormData();
+    form.set('clientId', crypto.randomUUID());
+    form.set('file', new Blob([PNG], { type: 'image/png' }), 'good.png');
+    const url = `${stage.app.base}/api/support/conversations/${path.split('/').at(-1)}/attachments`;
+    const uploaded = await fetch(url, {
+      method: 'POST',
+      headers: bearer,
+      body: form,
+    });
+    const { attachment } = (await uploaded.json()) as {
+      attachment: { id: string };
+    }; // contract.md, REST
+    await closeConversation(stage, path);
+    await page.goto(`${stage.app.base}/customer/support`);
+    await page.fill('#body', 'Look at these');
+    // as the page of the closed one hands it on
+    await page.locator('#start').evaluate((start, id) => {
+      start.insertAdjacentHTML('beforeend', `<input type="hidden" name="attachmentIds" value="${id}">`);
+    }, attachment.id);
+    await page.click('#start .primary');
+    // it says why, once, and lets the file go
+    expect(await page.getByRole('alert').count()).toBe(1);
+    expect(await page.locator('#body').inputValue()).toBe('Look at these');
+    expect(await page.locator('[name=attachmentIds]').count()).toBe(0);
+    await page.click('#start .primary');
+    await page.waitForURL((url) => url.pathname.includes('/conversations/') && url.pathname !== path);
+    expect(await shown(page)).toContain('Look at these');
+    await context.close();
+  });
+
+  it('nothing on the page empties a field: it does not load itself again, and the transcript is a download', async () => {
+    const { page, context } = await stage.open('ayesha', WITHOUT);
+    const path = await startConversation(page, stage.app.base, 'Hello', 'customer');
+    await page.goto(stage.app.base + path);
+    await page.fill('#body', 'half a sentence');
+    expect(await page.locator('meta[http-equiv="refresh"]').count()).toBe(0);
+    const download = page.waitForEvent('download');
+    await page.getByRole('link', { name: 'Save as text' }).click();
+    await download;
+    expect(await page.locator('#body').inputValue()).toBe('half a sentence');
+    // what would lead away from it waits until it is sent
+    const follow = page.getByRole('link', { name: 'Keep checking by itself' });
+    expect(await follow.isVisible()).toBe(false);
+    await page.fill('#body', '');
+    expect(await follow.isVisible()).toBe(true);
+    await context.close();
+  });
+
+  it('looking whether something is new keeps the text, its id and its file', async () => {
+    const { page, context } = await stage.open('kacchi-house', WITHOUT);
+    const path = await startConversation(page, stage.app.base, 'Hello', 'restaurant');
+    await page.goto(stage.app.base + path);
+    const check = page.getByRole('button', { name: 'Check for new messages' });
+    const clientId = await page.locator('#composer [name=clientId]').inputValue();
+    await page.fill('#body', 'half a <b>sentence');
+    await page.setInputFiles('#composer [name=file]', {
+      name: 'bill.png',
+      mimeType: 'image/png',
+      buffer: PNG,
+    });
+    const { bearer } = await stage.tenant.signIn('agent');
+    const answered = await fetch(`${stage.app.base}/api/support/conversations/${path.split('/').at(-1)}/messages`, {
+      method: 'POST',
+      headers: { ...bearer, 'content-type': 'application/json' },
+      body: JSON.stringify({
+        body: 'What was wrong?',
+        clientId: crypto.randomUUID(),
+      }),
+    });
+    expect(answered.status).toBe(201);
+    for (let n = 0; n < 2; n++) {
+      await check.click();
+      expect(await shown(page)).toContain('What was wrong?');
+      expect(await shown(page)).not.toContain('half a <b>sentence');
+      expect(await page.getByRole('alert').count()).toBe(0);
+      expect(await page.locator('#body').inputValue()).toBe('half a <b>sentence');
+      expect(await page.locator('#composer [name=clientId]').inputValue()).toBe(clientId);
+      expect(await page.locator('#composer [name=attachmentIds]').count()).toBe(1);
+    }
+    await page.getByRole('button', { name: 'Send', exact: true }).click();
+    await page.waitForURL(/#m\d+$/);
+    expect((await shown(page)).filter((text) => text === 'half a <b>sentence')).toHaveLength(1);
+    expect(await page.locator('#messages').locator('img').count()).toBe(1);
+    // with nothing typed it is the page's own address again
+    await check.click();
+    expect(new URL(page.url()).pathname).toBe(path);
+    await context.close();
   });
 });
 

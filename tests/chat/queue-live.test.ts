@@ -147,6 +147,30 @@ describe('an open chat', () => {
     await context.close();
   }, 60_000);
 
+  it('that only asks every ten seconds is told too: its place, the switch off and on', async () => {
+    const first = await stage.open('rahim', { javaScriptEnabled: false });
+    const before = await startConversation(first.page, stage.app.base, 'I was here before');
+    await first.context.close();
+    const { page, context } = await stage.open('restaurant-2');
+    await context.routeWebSocket(/\/ws\?/, (socket) => void socket.close({ code: 1006 }));
+    await context.route('**/events?*', (route) => route.abort());
+    await startConversation(page, stage.app.base, 'And I behind', 'restaurant');
+    await expect.poll(() => mean(page), { timeout: 40_000 }).toBe('poll');
+    await mark(page);
+    await page.fill('#composer textarea', 'half a sentence');
+    const behind = await queue(page);
+    expect(behind).toMatch(/You are number \d+ in the queue/);
+    await take(before);
+    await expect.poll(() => queue(page), { timeout: 25_000 }).not.toBe(behind);
+    const turnOn = await changeSettings(stage, { enabled: false });
+    await page.getByText('Support chat is switched off at the moment.').waitFor({ timeout: 25_000 });
+    await turnOn();
+    await page.locator('.queue').waitFor({ timeout: 25_000 });
+    expect(await page.inputValue('#composer textarea')).toBe('half a sentence');
+    expect(await isSame(page)).toBe(true);
+    await context.close();
+  }, 120_000);
+
   it('that begins to listen only after the change is told all the same', async () => {
     const { page, context } = await stage.open('restaurant-2');
     const path = await startConversation(page, stage.app.base, 'Hello', 'restaurant');

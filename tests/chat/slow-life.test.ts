@@ -171,7 +171,7 @@ describe('on 50 kbit/s with 400 ms and a line that breaks', () => {
     await page.waitForURL(/\/conversations\//);
     const path = new URL(page.url()).pathname;
     await answer(path, 'We are sorry.');
-    await page.getByRole('link', { name: 'Check for new messages' }).click();
+    await page.getByRole('button', { name: 'Check for new messages' }).click();
     await expect.poll(bodies, WAIT).toContain('We are sorry.');
 
     // the browser says that there was no answer; one step back the message stands, or the form with its text and its id
