@@ -103,7 +103,14 @@ export const CATALOGUE: readonly Entry[] = [
     waits: true,
   },
   { row: 'F26', title: 'the store of the files goes away', story: storeAway, short: 2 },
-  { row: 'F26-slow', title: 'the store of the files is slow, silent or dead', story: slowStore, short: 0, waits: true },
+  {
+    row: 'F26-slow',
+    title: 'the store of the files is slow, silent or dead',
+    story: slowStore,
+    short: 1,
+    database: 'fresh',
+    waits: true,
+  },
   { row: 'F27', title: 'a very long conversation', story: longConversation, short: 1 },
   { row: 'F28', title: 'one message to very many sockets', story: fanOut, short: 3 },
   {

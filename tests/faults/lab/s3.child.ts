@@ -5,6 +5,7 @@
 import S3rver from 's3rver';
 
 process.on('unhandledRejection', () => {});
+process.on('uncaughtException', () => {});
 const [directory = '', name = ''] = process.argv.slice(2);
 const server = new S3rver({
   port: 0,

@@ -9,6 +9,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { compareAttachments } from '../../../src/messaging/attachments/check-attachments.task.ts';
 import { openFiles } from '../../../src/messaging/attachments/files.ts';
 import { removeOrphans, sweepRows } from '../../../src/messaging/attachments/sweep-attachments.ts';
+import type { S3Options } from '../../../src/platform/storage/index.ts';
 import type { Anomaly } from '../lab/checker.ts';
 import { http } from '../lab/client.ts';
 import type { Lab, LabConversation } from '../lab/lab.ts';
@@ -133,6 +134,7 @@ async function judgeFiles(
   lab: Lab,
   dataDir: string,
   acked: readonly Acked[],
+  s3?: S3Options,
 ): Promise<{ anomalies: Anomaly[]; orphans: number }> {
   const anomalies: Anomaly[] = [];
   const found = (what: string) => void anomalies.push({ kind: 'lost', what });
@@ -156,7 +158,7 @@ async function judgeFiles(
 
   // the start of the node has removed what the killed ones left
   for (const name of readdirSync(join(dataDir, 'files', 'staging'))) found(`left in the staging: ${name}`);
-  const config = { dataDir, secretKey: Buffer.from(LAB_SECRET) };
+  const config = { dataDir, secretKey: Buffer.from(LAB_SECRET), ...(s3 ? { s3 } : {}) };
   const files = await openFiles({ config, log: quiet, clock: Date.now });
   const deps = { database: lab.database, files, log: quiet };
   const now = new Date(Date.now() + 1_000);
@@ -371,77 +373,108 @@ export const slowStore: Story = async (options) => {
         for (let n = 0; !isOver; n += 1) {
           const startedAt = performance.now();
           const body = { clientId: randomUUID(), body: `not held up ${n}` };
-          const said = await http({ port, method: 'POST', path, token: user.token, body });
+          const said = await http({ port, method: 'POST', path, token: user.token, body }).catch(
+            (error: Error) => error,
+          );
           texts.push(performance.now() - startedAt);
-          expectThat(said.status === 201, `a message while the store is slow: ${said.status}`);
+          const came = said instanceof Error ? said.message : said.status;
+          expectThat(came === 201, `a message while the store is slow: ${came}`);
           await sleep(100);
         }
       })();
-      for (let round = 1; round <= rounds; round += 1) {
-        const { bytes } = newFile(400_000);
-        const half = bytes.length / 2;
-        const path = `/uploads/${randomUUID()}?conversation=${id}&name=a.pdf&size=${bytes.length}`;
-        const patch = async (offset: number, piece: Buffer) => {
-          const startedAt = performance.now();
-          const answer = await call(port, user.token, { method: 'PATCH', path, offset, bytes: piece });
-          return { ...answer, ms: performance.now() - startedAt };
-        };
-        // half a second late each way: slow, and done all the same
-        line.poison('up', { latencyMs: 500 });
-        line.poison('down', { latencyMs: 500 });
-        const late = await patch(0, bytes.subarray(0, half));
-        expectThat(
-          late.status === 204 && late.ms > 900,
-          `half a second late each way: ${late.status} in ${late.ms} ms`,
-        );
-        // it takes the bytes and says nothing, takes no more of them, cannot be reached, or takes none of the connections
-        for (const fault of ['deaf', 'stuck', 'refuse', 'ignore'] as const) {
-          line.heal();
-          if (fault === 'deaf') line.blackHole();
-          else if (fault === 'stuck') line.poison('up', { isPaused: true });
-          else {
-            line.door = fault;
-            line.reset();
+      const timed = async (method: 'GET' | 'PATCH', path: string, offset?: number, bytes?: Buffer) => {
+        const startedAt = performance.now();
+        const piece = bytes === undefined || offset === undefined ? {} : { offset, bytes };
+        const answer = await call(port, user.token, { method, path, ...piece });
+        return { ...answer, ms: performance.now() - startedAt };
+      };
+      const acked: Acked[] = [];
+      /** Sends the file of an answer with a message; gives where it can be read. */
+      const keep = async ({ status, body }: Answer, sha256: string) => {
+        const file = /value="([^"]+)"/.exec(body.toString())?.[1];
+        if (status !== 200 || !file) throw new Error(`not kept: ${status} ${body.toString().slice(0, 200)}`);
+        const { token } = user;
+        const path = `/api/support/conversations/${id}/messages`;
+        const message = { clientId: randomUUID(), attachmentIds: [file] };
+        const said = await http({ port, method: 'POST', path, token, body: message });
+        acked.push({ id: file, sha256, token, message: said.status === 201 ? message.clientId : null });
+        const shown = await http({ port, method: 'GET', path: `/api/support/attachments/${file}`, token });
+        return (shown.body as { attachment: { url: string } }).attachment.url;
+      };
+      const upload = () => `/uploads/${randomUUID()}?conversation=${id}`;
+      const whole = (path: string, bytes: Buffer) => `${path}&name=a.pdf&size=${bytes.length}`;
+      try {
+        for (let round = 1; round <= rounds; round += 1) {
+          const early = newFile(100_000);
+          const there = await keep(await timed('PATCH', whole(upload(), early.bytes), 0, early.bytes), early.sha256);
+          const { bytes, sha256 } = newFile(400_000);
+          const half = Math.ceil(bytes.length / 2);
+          const asks = upload();
+          const path = whole(asks, bytes);
+          // half a second late each way: slow, and done all the same
+          line.poison('up', { latencyMs: 500 });
+          line.poison('down', { latencyMs: 500 });
+          const late = await timed('PATCH', path, 0, bytes.subarray(0, half));
+          expectThat(
+            late.status === 204 && late.ms > 900,
+            `half a second late each way: ${late.status} in ${Math.round(late.ms)} ms`,
+          );
+          // it takes the bytes and says nothing, takes no more of them, cannot be reached, or takes none of the connections
+          for (const fault of ['deaf', 'stuck', 'refuse', 'ignore'] as const) {
+            line.heal();
+            if (fault === 'deaf') line.blackHole();
+            else if (fault === 'stuck') line.poison('up', { isPaused: true });
+            else {
+              line.door = fault;
+              line.reset();
+            }
+            const [sent, read] = await Promise.all([
+              timed('PATCH', path, half, bytes.subarray(half)),
+              timed('GET', there),
+            ]);
+            for (const [what, { status, body, ms }] of [
+              ['sending', sent],
+              ['reading', read],
+            ] as const) {
+              told.push(ms);
+              const answer = `${fault}, ${what}: ${status} in ${Math.round(ms)} ms`;
+              expectThat(status === 503 && ms < TOLD_WITHIN_MS, answer);
+              expectThat(body.toString().includes('Messages still work'), `${answer}, not said in words: ${body}`);
+            }
           }
-          const { status, body, ms } = await patch(half, bytes.subarray(half));
-          told.push(ms);
-          expectThat(status === 503 && ms < TOLD_WITHIN_MS, `${fault}: ${status} in ${Math.round(ms)} ms`);
-          expectThat(body.toString().includes('Messages still work'), `${fault} is not said in words: ${body}`);
+          line.heal();
+          line.reset();
+          const asked = await timed('GET', asks);
+          expectThat(asked.status === 204 && asked.offset === half, `begun is ${asked.offset} of ${half}`);
+          const done = await timed('PATCH', path, half, bytes.subarray(half));
+          for (const [url, expected] of [
+            [there, early.bytes],
+            [await keep(done, sha256), bytes],
+          ] as const) {
+            expectThat((await timed('GET', url)).body.equals(expected), 'what is read is not what was sent');
+          }
+          options.onRound?.(round, anomalies);
         }
-        line.heal();
-        line.door = 'pass';
-        line.reset();
-        const done = await patch(half, bytes.subarray(half));
-        expectThat(done.status === 200, `once it is well: ${done.status}`);
-        const file = /value="([^"]+)"/.exec(done.body.toString())?.[1] ?? '';
-        const shown = await http({ port, method: 'GET', path: `/api/support/attachments/${file}`, token: user.token });
-        const { url } = (shown.body as { attachment: { url: string } }).attachment;
-        const read = async () => {
-          const startedAt = performance.now();
-          const answer = await call(port, user.token, { method: 'GET', path: url });
-          return { ...answer, ms: performance.now() - startedAt };
-        };
-        expectThat((await read()).body.equals(bytes), 'what is read is not what was sent');
-        line.blackHole();
-        const unread = await read();
-        told.push(unread.ms);
-        expectThat(unread.status === 503 && unread.ms < TOLD_WITHIN_MS, `reading: ${unread.status} in ${unread.ms} ms`);
-        line.heal();
-        line.reset();
-        expectThat((await read()).body.equals(bytes), 'what is read afterwards is not what was sent');
-        options.onRound?.(round, anomalies);
+      } finally {
+        isOver = true;
+        await chat;
       }
-      isOver = true;
-      await chat;
-      for (const name of readdirSync(join(env.DATA_DIR, 'files', 'staging'))) {
-        anomalies.push({ kind: 'lost', what: `left in the staging: ${name}` });
-      }
+      const judged = await judgeFiles(lab, env.DATA_DIR, acked, {
+        endpoint: new URL(`http://127.0.0.1:${line.upstream}`),
+        bucket,
+        region: 'us-east-1',
+        accessKeyId: env.S3_ACCESS_KEY_ID,
+        secretAccessKey: env.S3_SECRET_ACCESS_KEY,
+      });
+      anomalies.push(...judged.anomalies);
       const longestTextMs = Math.round(Math.max(...texts));
       expectThat(percentile(texts, 0.99) < TEXT_WITHIN_MS, `texts took up to ${longestTextMs} ms`);
       const facts = {
         texts: texts.length,
         textP50Ms: Math.round(percentile(texts, 0.5)),
         textP99Ms: Math.round(percentile(texts, 0.99)),
+        files: acked.length,
+        orphansSwept: judged.orphans,
         longestUntilToldMs: Math.round(Math.max(...told)),
       };
       return { anomalies, rounds, facts };
