@@ -25,7 +25,7 @@ export interface ImageCleaner {
   clean(file: StagedFile, mediaType: string): Promise<CleanOutcome>;
 }
 
-const CHILD = fileURLToPath(new URL('./clean-image.child.ts', import.meta.url));
+const CHILD = fileURLToPath(new URL('./clean-image.child.mjs', import.meta.url));
 /** All frames together. */
 const MAX_PIXELS = 40_000_000;
 const MAX_FRAMES = 300;
@@ -113,11 +113,15 @@ interface Said {
 /** What the process said; one that is ended from outside has refused the picture. */
 async function runChild(log: Log, order: object): Promise<Said> {
   // nothing of our environment, so no key of ours is in a process that reads what strangers sent
-  const child = spawn(process.execPath, ['--max-old-space-size=64', CHILD, JSON.stringify(order)], {
-    env: { MALLOC_ARENA_MAX: '2' },
-    cwd: '/',
-    stdio: ['ignore', 'pipe', 'ignore'],
-  });
+  const child = spawn(
+    process.execPath,
+    ['--max-old-space-size=64', '--max-semi-space-size=1', CHILD, JSON.stringify(order)],
+    {
+      env: { MALLOC_ARENA_MAX: '2' },
+      cwd: '/',
+      stdio: ['ignore', 'pipe', 'ignore'],
+    },
+  );
   makeWay(child);
   const startedAt = performance.now();
   let reason: 'time' | 'memory' | undefined;
