@@ -167,8 +167,8 @@ export async function openModules(deps: ModuleDeps): Promise<Modules> {
       void recordRefusal(database, log, tenant, actor, { door, code: 'forbidden' });
     },
     routes: [
-      ...apiRoutes({ messaging, tenancy, identity, desk }),
-      ...fileRoutes({ messaging, views, filesUrl: config.filesUrl }),
+      ...apiRoutes({ messaging, live, tenancy, identity, desk }),
+      ...fileRoutes({ messaging, live, views, filesUrl: config.filesUrl }),
       ...eventRoutes({ ...sockets, config }),
       ...signInRoutes({
         identity,

@@ -17,7 +17,7 @@ htmx.registerExtension('fragments', {
     safego.tell('typing:heard', {
       name: mark.getAttribute('name'),
       side: mark.getAttribute('side'),
-      isOn: mark.getAttribute('on') === 'true',
+      on: mark.getAttribute('on'),
     }),
   // A page without the badge shows the counts itself: then that region loads again.
   htmx_process_reload: (mark) =>

@@ -1,5 +1,5 @@
 /*
- * "Rahim Uddin is typing": heard for five seconds at most; told at most once a second, and taken back when the field is empty.
+ * "Rahim Uddin is typing", or a file of theirs is being checked: heard for some seconds at most; told at most once a second, and taken back when the field is empty.
  */
 safego.behaviour('typing', (line) => {
   const list = document.getElementById('messages');
@@ -7,6 +7,7 @@ safego.behaviour('typing', (line) => {
   const ownSide = list?.dataset.audience === 'user' ? 'user' : 'admin';
   let toldAt = 0;
   let expiry;
+  let showsFile;
 
   function tell(isTyping) {
     toldAt = isTyping ? Date.now() : 0;
@@ -19,13 +20,20 @@ safego.behaviour('typing', (line) => {
   function clear() {
     clearTimeout(expiry);
     line.textContent = '';
+    showsFile = false;
   }
   function onHeard({ detail }) {
     if (detail.side === ownSide && ownSide === 'user') return;
-    clear();
-    if (!detail.isOn) return;
-    line.textContent = safego.fill(line.dataset.words, { name: detail.name });
-    expiry = setTimeout(clear, 5000);
+    const isFile = detail.on.startsWith('check');
+    // a file stays in the line while its sender writes
+    if (showsFile && !isFile) return;
+    if (detail.on !== 'true' && detail.on !== 'checking') return clear();
+    clearTimeout(expiry);
+    showsFile = isFile;
+    const words = safego.fill(line.dataset[isFile ? 'checking' : 'words'], { name: detail.name });
+    // the same is not read out again
+    if (line.textContent !== words) line.textContent = words;
+    expiry = setTimeout(clear, isFile ? 8000 : 5000);
   }
   function onSent() {
     toldAt = 0;

@@ -1,19 +1,26 @@
 import { z } from 'zod';
 import { type Person, signedIn, users } from '../identity/index.ts';
-import { attachmentView, findAttachment, type Messaging, receiveForm } from '../messaging/index.ts';
+import { attachmentView, findAttachment, type Live, type Messaging, receiveForm } from '../messaging/index.ts';
 import type { Scope } from '../platform/database/index.ts';
 import { Invalid } from '../platform/errors/index.ts';
 import { type Reply, type Route, type RouteInput, route } from '../platform/http/index.ts';
 import { AttachmentPath, AttachmentReply } from './attachment.schema.ts';
+import { tellChecked, tellChecking } from './checked-files.ts';
 import { ConversationPath } from './fields.schema.ts';
 import { reply } from './json-reply.ts';
 
 /** What comes with a file. Its absence is told by the name of the field. */
 const Sent = z.strictObject({ clientId: z.string().optional() });
 
+interface Deps {
+  readonly messaging: Messaging;
+  readonly live: Pick<Live, 'checking'>;
+}
+
 /** Sending files, and asking what became of them. */
-export function attachmentRoutes({ messaging }: { readonly messaging: Messaging }): Route[] {
-  const { links } = messaging.files;
+export function attachmentRoutes(deps: Deps): Route[] {
+  const { live } = deps;
+  const { links } = deps.messaging.files;
   return [
     route({
       name: 'api.attachments.upload',
@@ -26,7 +33,7 @@ export function attachmentRoutes({ messaging }: { readonly messaging: Messaging 
       params: ConversationPath,
       reply: AttachmentReply,
       summary: 'Uploads one file (multipart: file, clientId): 201, or 200 with what the same clientId brought before.',
-      handle: (scope: Scope<Person>, input) => upload(messaging, scope, input, input.params.id),
+      handle: (scope: Scope<Person>, input) => upload(deps, scope, input, input.params.id),
     }),
     route({
       name: 'api.attachments.upload-first',
@@ -38,7 +45,7 @@ export function attachmentRoutes({ messaging }: { readonly messaging: Messaging 
       bodyKind: 'multipart',
       reply: AttachmentReply,
       summary: 'The same for the message that will open a conversation: its id goes into attachmentIds of the start.',
-      handle: (scope: Scope<Person>, input) => upload(messaging, scope, input, null),
+      handle: (scope: Scope<Person>, input) => upload(deps, scope, input, null),
     }),
     route({
       name: 'api.attachments.show',
@@ -50,7 +57,9 @@ export function attachmentRoutes({ messaging }: { readonly messaging: Messaging 
       reply: AttachmentReply,
       summary: 'One file: its state, and a fresh address when it is ready.',
       async handle(scope: Scope<Person>, { params }) {
-        return reply(AttachmentReply, { attachment: attachmentView(await findAttachment(scope, params.id), links) });
+        const found = await findAttachment(scope, params.id);
+        await tellChecked(scope, live, found);
+        return reply(AttachmentReply, { attachment: attachmentView(found, links) });
       },
     }),
     // each keeps its own input types; together they are doors
@@ -58,7 +67,7 @@ export function attachmentRoutes({ messaging }: { readonly messaging: Messaging 
 }
 
 async function upload(
-  messaging: Messaging,
+  { messaging, live }: Deps,
   scope: Scope<Person>,
   { ctx }: Pick<RouteInput<unknown, unknown, unknown>, 'ctx'>,
   conversationId: string | null,
@@ -68,6 +77,7 @@ async function upload(
   if (error) throw error;
   const [uploaded] = kept;
   if (!uploaded) throw new Invalid({ file: 'required' });
+  tellChecking(scope.actor, live, uploaded.attachment);
   const attachment = attachmentView(uploaded.attachment, messaging.files.links);
   return reply(AttachmentReply, { attachment }, uploaded.isNew ? 201 : 200);
 }

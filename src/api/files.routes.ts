@@ -8,6 +8,7 @@ import {
   contentDisposition,
   FILE_FORMS,
   findAttachment,
+  type Live,
   type Messaging,
   type OpenedAttachment,
   openAttachment,
@@ -21,6 +22,7 @@ import { AppError, BadRequest, NotFound, NotSignedIn } from '../platform/errors/
 import { fragment, noContent, type Reply, type Route, type RouteInput, route } from '../platform/http/index.ts';
 import type { Show, Views } from '../platform/views/index.ts';
 import { AttachmentPath } from './attachment.schema.ts';
+import { tellChecked, tellChecking } from './checked-files.ts';
 import { Uuid } from './fields.schema.ts';
 
 const UploadPath = z.strictObject({ clientId: Uuid });
@@ -35,13 +37,14 @@ const UploadQuery = z.strictObject({
 /** What these doors are made from. */
 export interface FileDeps {
   readonly messaging: Messaging;
+  readonly live: Pick<Live, 'checking'>;
   readonly views: Views;
   /** A second origin for files, where no cookie of ours goes; there the address stands for itself. */
   readonly filesUrl?: URL | undefined;
 }
 
 /** The bytes of files, behind signed addresses, and the door that signs for pages. */
-export function fileRoutes({ messaging, views, filesUrl }: FileDeps): Route[] {
+export function fileRoutes({ messaging, live, views, filesUrl }: FileDeps): Route[] {
   const { links } = messaging.files;
   return [
     // a page's script sends a file in pieces and gets its piece of the form with the last one
@@ -59,7 +62,9 @@ export function fileRoutes({ messaging, views, filesUrl }: FileDeps): Route[] {
         const { conversation: conversationId = null, name: fileName, size } = query;
         const order = { clientId: params.clientId, conversationId, fileName, size };
         const piece = { offset: offsetOf(ctx.req.headers), bytes: ctx.req };
-        return uploadReply(views.for(reader), await takePiece(scope, messaging, order, piece));
+        const progress = await takePiece(scope, messaging, order, piece);
+        if (progress.uploaded) tellChecking(scope.actor, live, progress.uploaded.attachment);
+        return uploadReply(views.for(reader), progress);
       },
     }),
     route({
@@ -99,7 +104,9 @@ export function fileRoutes({ messaging, views, filesUrl }: FileDeps): Route[] {
       face: 'page',
       params: AttachmentPath,
       async handle(scope: Scope<Person>, { params, reader }) {
-        const file = attachmentView(await findAttachment(scope, params.id), pageLinks);
+        const found = await findAttachment(scope, params.id);
+        await tellChecked(scope, live, found);
+        const file = attachmentView(found, pageLinks);
         return fragment(views.for(reader).partial('/messaging/_attached', { file }));
       },
     }),

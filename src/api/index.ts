@@ -7,7 +7,7 @@
 
 import type { Desk } from '../desk/index.ts';
 import type { Identity } from '../identity/index.ts';
-import type { Messaging } from '../messaging/index.ts';
+import type { Live, Messaging } from '../messaging/index.ts';
 import type { Route } from '../platform/http/index.ts';
 import type { Tenancy } from '../tenancy/index.ts';
 import { assignmentRoutes } from './assignment.routes.ts';
@@ -30,6 +30,7 @@ export { SOCKET_LIMITS, type SocketDeps, socketGate } from './socket-doors.ts';
 /** What the JSON routes are made from. */
 export interface ApiDeps {
   readonly messaging: Messaging;
+  readonly live: Pick<Live, 'checking'>;
   readonly tenancy: Tenancy;
   readonly identity: Identity;
   readonly desk: Pick<Desk, 'supportState'>;

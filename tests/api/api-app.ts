@@ -78,7 +78,7 @@ export async function startApiApp(on = { url: databaseUrl(), adminUrl: adminUrl(
     reloadPerson: (person) => identity.reload(person),
   };
   const desk = openDesk({ database, tenancy, people: () => [], log: quiet });
-  const routes = apiRoutes({ messaging, tenancy, identity, desk });
+  const routes = apiRoutes({ messaging, tenancy, identity, desk, live: { checking() {} } });
   const app = createApp({
     config: { proxyHops: 0 },
     log: quiet,

@@ -74,12 +74,20 @@ describe.skipIf(!CLAMD)('with clamd', () => {
       await clamd.stop();
       const { page, context } = await open();
       const other = isDesk ? await stage.open('rahim') : await stage.open('agent', { viewport: DESK });
+      if (isDesk) await other.context.addCookies([{ name: 'lang', value: 'bn', url: stage.app.base }]);
       await other.page.goto(stage.app.base + (isDesk ? path : `/admin/support-chat/${path.split('/').at(-1)}`));
       const before = await other.page.locator('#messages .files > a').count();
+      const line = other.page.locator('#typing');
+      expect(await line.textContent()).toBe('');
       await page.setInputFiles('.attach-button input[multiple]', [await well(), ill]);
       await expect.poll(() => chosen(page, 'processing').count()).toBe(2);
       expect(await chosen(page, 'processing').first().textContent()).toContain('is being checked');
       await shot(page, `checking-${side}`);
+      const words = isDesk ? 'Nusrat Jahan-এর একটি ফাইল যাচাই হচ্ছে' : 'A file from Rahim Uddin is being checked';
+      await expect.poll(() => line.textContent()).toBe(words);
+      await shot(other.page, `checking-other-${side}`);
+      // their own page has its own words for it
+      expect(await page.locator('#typing').textContent()).toBe('');
       const ids = await chosen(page, 'processing').evaluateAll((items) => items.map((item) => item.id.slice(5)));
       for (const id of ids) {
         for (const form of ['view', 'thumbnail', 'download']) {
@@ -91,6 +99,9 @@ describe.skipIf(!CLAMD)('with clamd', () => {
       await page.click('#composer .primary');
       await sweep();
       expect(await chosen(page, 'processing').count()).toBe(2);
+      // it stays as long as they wait, longer than a typing line would
+      await page.waitForTimeout(6_500);
+      expect(await line.textContent()).toBe(words);
       expect(await other.page.locator('#messages', { hasText: `checked, ${side}` }).count()).toBe(0);
 
       await clamd.start();
@@ -98,6 +109,7 @@ describe.skipIf(!CLAMD)('with clamd', () => {
       await expect.poll(() => chosen(page, 'refused').count(), { timeout: 12_000 }).toBe(1);
       await chosen(page, 'ready').waitFor();
       expect(await chosen(page, 'refused').textContent()).toContain('was refused');
+      await expect.poll(() => line.textContent(), { timeout: 2_000 }).toBe('');
       await shot(page, `refused-later-${side}`);
       // nothing goes behind somebody's back without what was refused: they take it away and send
       expect(await other.page.locator('#messages', { hasText: `checked, ${side}` }).count()).toBe(0);

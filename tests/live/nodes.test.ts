@@ -1,4 +1,7 @@
 import { randomUUID } from 'node:crypto';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -16,9 +19,13 @@ let home: TestTenant;
 let elsewhere: TestTenant;
 let rahim: TestSession;
 let agent: TestSession;
+let dataDir: string;
 
 beforeAll(async () => {
-  [a, b] = await Promise.all([startNode(), startNode()]);
+  // there is no scanner, so files that come to `a` stay in the check
+  dataDir = mkdtempSync(join(tmpdir(), 'nodes-'));
+  const env = { DATA_DIR: dataDir, CLAMD_URL: 'tcp://127.0.0.1:1' };
+  [a, b] = await Promise.all([startNode({ env }), startNode()]);
   deaf = await startNode({ backplane: openNoBackplane() });
   [home, elsewhere] = [await newTenant(a.database), await newTenant(a.database)];
   [rahim, agent] = await Promise.all([home.signIn('rahim'), home.signIn('agent')]);
@@ -26,9 +33,35 @@ beforeAll(async () => {
 afterAll(async () => {
   expect([...a.errors, ...b.errors, ...deaf.errors]).toEqual([]);
   await Promise.all([a.stop(), b.stop(), deaf.stop()]);
+  rmSync(dataDir, { recursive: true, force: true });
 });
 
 describe('two nodes over one database', () => {
+  it('tells pages on the other node that a file is being checked, and takes it back when nobody asks any more', async () => {
+    const sender = await home.signIn('kacchi-house');
+    const id = await startConversation(a, sender);
+    const room = `room=conversation_${id}&after=1`;
+    const desk = await page(b, await home.signIn('agent', 'browser'), room);
+    const own = await page(b, await home.signIn('kacchi-house', 'browser'), room);
+    for (const one of [desk, own]) await one.next((frame) => frame.includes('<hx-subscribed'));
+    const silence = own.during(1_000);
+    const form = new FormData();
+    form.set('clientId', randomUUID());
+    form.set('file', new Blob(['%PDF-1.4\n', 'x'.repeat(5_000)]), 'a.pdf');
+    const sent = await fetch(`${a.base}/api/support/conversations/${id}/attachments`, {
+      method: 'POST',
+      headers: sender.bearer,
+      body: form,
+    });
+    expect(await sent.json()).toMatchObject({ attachment: { state: 'processing' } });
+    const line = (on: string) =>
+      `<hx-typing hx-target="#typing" name="${sender.person.name}" side="user" on="${on}"></hx-typing>`;
+    expect(await desk.next((frame) => frame.startsWith('<hx-typing'))).toBe(line('checking'));
+    expect((await silence).filter((frame) => frame.includes('hx-typing'))).toEqual([]);
+    await desk.next((frame) => frame === line('checked'), 10_000);
+    await Promise.all([desk.close(), own.close()]);
+  });
+
   it('brings messages, read marks, typing and state from the other node at once', async () => {
     const id = await startConversation(a, rahim);
     const room = `conversation_${id}`;

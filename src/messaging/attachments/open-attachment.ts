@@ -28,6 +28,12 @@ export async function findAttachment(scope: Scope<Person>, id: string): Promise<
   return found;
 }
 
+/** Whether a file that the actor sent for this conversation is still being checked. */
+export async function hasUnchecked(scope: Scope<Person>, conversationId: string): Promise<boolean> {
+  const own = { conversationId, uploadedBy: scope.actor.id, messageId: null, state: 'processing' as const };
+  return (await scope.em.count(Attachment, own)) > 0;
+}
+
 /**
  * The file that a signed address stands for. Who asks is checked again, with the rights they have now; `null` is for
  * FILES_URL, where no session can be: there the address stands for itself, five minutes at most.

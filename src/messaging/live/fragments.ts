@@ -5,9 +5,9 @@ export function seenFragment(seq: number): string {
   return seq > 0 ? `<hx-seen hx-target="#messages" seq="${seq}"></hx-seen>` : '';
 }
 
-/** Somebody writes, or has stopped; the page makes the sentence and lets it expire. */
-export function typingFragment(name: string, side: 'user' | 'admin', isTyping: boolean): string {
-  return `<hx-typing hx-target="#typing" name="${escapeHtml(name)}" side="${side}" on="${isTyping}"></hx-typing>`;
+/** Somebody writes, has a file that is being checked, or neither any more; the page makes the sentence and lets it expire. */
+export function typingFragment(name: string, side: 'user' | 'admin', on: boolean | 'checking' | 'checked'): string {
+  return `<hx-typing hx-target="#typing" name="${escapeHtml(name)}" side="${side}" on="${on}"></hx-typing>`;
 }
 
 /** The page loads this region again by its own GET: the live channel is a hint. Targets are constants. */

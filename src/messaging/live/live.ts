@@ -43,6 +43,11 @@ export interface Live {
    * @throws NotFound when the conversation is not there or they may not answer in it.
    */
   typing(person: Person, conversationId: string, isTyping: boolean): Promise<Writer>;
+  /**
+   * A file that they sent for this conversation is being checked, or none is any more. Told to pages of the others; it has to be
+   * said again within six seconds, or it is taken back.
+   */
+  checking(person: Person, conversationId: string, isChecking: boolean): void;
   /** Rows of the desk's list look otherwise for a reason that no message tells (e.g. `late`); told on every node. */
   rowsChanged(tenantId: string, conversationIds: readonly string[], what: string): void;
   /**
@@ -78,6 +83,7 @@ export function openLive(deps: LiveDeps): Live {
   const reader = createConversationReader(database);
   const broadcasts = { views: deps.views, epoch: hub.epoch, timeZone: deps.timeZone, links: deps.links };
   const typing = createTyping(tellTyping);
+  const checking = createTyping(tellChecking);
   const gathered = new Map<string, Map<string, string>>();
   const badges = new Map<string, NodeJS.Timeout>();
   const started = new Set<string>();
@@ -255,6 +261,24 @@ export function openLive(deps: LiveDeps): Live {
     });
   }
 
+  function tellChecking(
+    { id, tenantId }: { readonly id: string; readonly tenantId: string },
+    writer: Writer,
+    isChecking: boolean,
+  ): void {
+    checkingHere(tenantId, id, writer, isChecking);
+    hub.note(tenantId, conversationRoom(id), `checking ${writer.id} ${isChecking ? 1 : 0}`);
+  }
+
+  /** Programs see files with their message; pages have a line for what is to come. */
+  function checkingHere(tenantId: string, id: string, writer: Writer, isChecking: boolean): void {
+    const text = typingFragment(writer.name, writer.side, isChecking ? 'checking' : 'checked');
+    hub.tell(tenantId, conversationRoom(id), {
+      isFor: ({ actor }) => actor.id !== writer.id,
+      encode: ({ format }) => (format === 'html' ? text : null),
+    });
+  }
+
   /** A note names who; what is told is read here, so that nobody can make others see what is not so. */
   function noteHeard(tenantId: string, id: string, note: string): void {
     const [what, userId = '', value] = note.split(' ');
@@ -265,9 +289,9 @@ export function openLive(deps: LiveDeps): Live {
     if (what === 'here') for (const tell of asked.get(`${tenantId} ${id} ${userId}`) ?? []) tell();
     if (!hub.hasListeners(tenantId, conversationRoom(id)) || !/^[0-9a-f-]{36}$/.test(userId)) return;
     if (what === 'read') work(markOf(tenantId, id, userId).then((mark) => mark && tellRead(tenantId, id, mark)));
-    if (what === 'typing') {
-      work(writerOf(tenantId, id, userId).then((writer) => writer && typingHere(tenantId, id, writer, value === '1')));
-    }
+    const tell = what === 'typing' ? typingHere : what === 'checking' ? checkingHere : null;
+    if (tell)
+      work(writerOf(tenantId, id, userId).then((writer) => writer && tell(tenantId, id, writer, value === '1')));
   }
 
   function isTenantHere(tenantId: string): boolean {
@@ -375,9 +399,13 @@ export function openLive(deps: LiveDeps): Live {
       typing.set(found, writer, isTyping);
       return writer;
     },
+    checking({ id, side, name, tenantId }, conversationId, isChecking) {
+      checking.set({ id: conversationId, tenantId }, { id, side, name }, isChecking);
+    },
     hasOpen,
     close() {
       typing.close();
+      checking.close();
       for (const timer of badges.values()) clearTimeout(timer);
     },
   };

@@ -7,7 +7,7 @@ export interface Writer {
   readonly name: string;
 }
 
-/** Who writes where, on this node: told at most once a second each, taken back when nothing more is heard. */
+/** Who writes where, or has a file that is being checked; on this node. Told at most once a second each, taken back when no more is heard. */
 export interface Typing {
   /** The writer says so. `told` is called at once or when the second is over, with what holds then. */
   set(conversation: Pick<ConversationFacts, 'id' | 'tenantId'>, writer: Writer, isTyping: boolean): void;
