@@ -51,7 +51,11 @@ describe.skipIf(!CLAMD)('with clamd', () => {
   describe.each(['user', 'desk'] as const)('on the page of the %s', (side) => {
     const isDesk = side === 'desk';
     const open = async () => {
-      const window = isDesk ? await stage.open('agent', { viewport: DESK }) : await stage.open('rahim');
+      // a browser in Bengali: what is refused is said in the language of the page all the same, which is the person's
+      const locale = 'bn-BD';
+      const window = isDesk
+        ? await stage.open('agent', { viewport: DESK, locale })
+        : await stage.open('rahim', { locale });
       await window.page.goto(stage.app.base + (isDesk ? `/admin/support-chat/${path.split('/').at(-1)}` : path));
       return window;
     };

@@ -13,6 +13,8 @@ export interface Exchange {
   frameOrigins: readonly string[];
   /** The same where the answer is for a frame; null in a window of its own. */
   frame: readonly string[] | null;
+  /** The language that whoever asks has chosen, once they are known. */
+  locale: string | null;
 }
 
 /** Request ids: a prefix of this process and a number, unique enough to find a line in a log. */
@@ -33,6 +35,7 @@ export function beginExchange(ctx: Context, id: string): Exchange {
     name: 'none',
     frameOrigins: [],
     frame: null,
+    locale: null,
   };
   ctx.state['exchange'] = exchange;
   return exchange;

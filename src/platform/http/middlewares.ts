@@ -38,7 +38,7 @@ export function answerErrors({ log, metrics, heads, faces, signInPath, patience 
     const audience = {
       face,
       wants: swapsElement(ctx) ? ('element' as const) : ('page' as const),
-      reader: { language: languageOf(ctx, null), zone: 'UTC' } satisfies Reader,
+      reader: { language: languageOf(ctx, exchange.locale), zone: 'UTC' } satisfies Reader,
       requestId: exchange.id,
       frame: exchange.frame,
       signInPath: signInPath(ctx.path),

@@ -92,6 +92,7 @@ export function serveRoutes(options: ServeOptions): Middleware {
     const cookie = readCookie(ctx.req.headers.cookie, options.sessionCookie) ?? framed?.token;
     if (route.method !== 'GET' && !route.crossSite) refuseForeignPages(ctx, options, bearer, cookie);
     const person = await whoIsIt(options, door, bearer ?? cookie);
+    exchange.locale = person.locale;
     if (route.framed && options.frames) {
       // the error pages of these doors too, or whoever is in a frame sees nothing
       const tenantSlug = isNobody(person) ? framed?.tenantSlug : person.tenantSlug;
