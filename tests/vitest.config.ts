@@ -10,8 +10,10 @@ export default defineConfig({
     globalSetup: ['tests/support/global-database.ts'],
     reporters: ['default', './tests/support/closing-line.ts'],
     pool: 'forks',
-    // two cores would give one worker, which waits most of the time: two that work, and one that waits
-    maxWorkers: 3,
+    // two cores would give one worker, which waits most of the time
+    maxWorkers: 2,
+    // what measures a second on a machine that is busy with another browser; the report says `retry` where it was needed
+    retry: 1,
     sequence: { sequencer: SideBySide },
     // tests of one file that are side by side start processes of their own
     maxConcurrency: 2,

@@ -2,24 +2,29 @@ import { mkdirSync } from 'node:fs';
 import type { BrowserContext, Page, Worker } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { type PushService, startPushService } from '../reach/push-service.ts';
+import { type FreshDatabase, freshDatabase } from '../support/database.ts';
 import { PHONE, type Stage, say, setStage, startConversation } from './windows.ts';
 
 /** Where to put pictures, for looking at them; none by default. */
 const PICTURES = process.env['PICTURES'];
 
 let stage: Stage;
+let database: FreshDatabase;
 let service: PushService;
 const open: BrowserContext[] = [];
 beforeAll(async () => {
   service = await startPushService();
-  stage = await setStage({ PUSH_TEST_ORIGIN: service.origin });
+  // alone: what is queued in a shared one is sent by whichever node takes it, and the others know no such push service
+  database = await freshDatabase();
+  stage = await setStage({ DATABASE_URL: database.url, PUSH_TEST_ORIGIN: service.origin });
   if (PICTURES) mkdirSync(PICTURES, { recursive: true });
 });
 afterEach(async () => {
   for (const context of open.splice(0)) await context.close();
 });
 afterAll(async () => {
-  await stage.stop();
+  await stage?.stop();
+  await database?.drop();
   await service.close();
 });
 
@@ -257,7 +262,7 @@ describe('an answer', () => {
     // the chat is closed: another page of the same browser
     await page.goto(`${stage.app.base}/driver`);
     await answer(path, 'It comes tomorrow.');
-    await expect.poll(taken, { timeout: 45_000 }).toHaveLength(1);
+    await expect.poll(taken, { timeout: 20_000 }).toHaveLength(1);
     expect(JSON.stringify(taken())).not.toContain('tomorrow');
     await deliver(taken()[0] ?? {});
     await expect.poll(notices).toEqual([shown]);
