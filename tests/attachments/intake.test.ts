@@ -1,4 +1,7 @@
+import { execFile } from 'node:child_process';
+import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { promisify } from 'node:util';
 import { expect, test } from 'vitest';
 import { createIntake, type IntakePlace } from '../../src/platform/storage/index.ts';
 
@@ -70,4 +73,13 @@ test('many that come fast are not all read at once; slow ones hold up nobody', a
   expect(inside).toBeGreaterThan(40);
   await Promise.all(fast);
   expect(inside).toBe(60);
+});
+
+test('what has passed the gate is thrown away without looking through the whole heap', async () => {
+  const collections = async (how: string) => {
+    const script = join(import.meta.dirname, 'gate-garbage.ts');
+    return Number((await promisify(execFile)(process.execPath, [script, how])).stdout);
+  };
+  expect(await collections('past the gate')).toBeGreaterThan(1);
+  expect(await collections('through the gate')).toBeLessThan(2);
 });

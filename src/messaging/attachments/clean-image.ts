@@ -33,7 +33,7 @@ const MAX_FRAMES = 300;
 const MAX_CPU_MS = 10_000;
 const TIMEOUT_MS = 60_000;
 /** A chat goes before its pictures. */
-const NICE = 15;
+const NICE = 19;
 /** The system counts processor time in hundredths of a second. */
 const TICK_MS = 10;
 const MAX_MEMORY_BYTES = 400 * 1024 * 1024;

@@ -93,7 +93,8 @@ async function finish(
   const row = await inTenant(deps, tenantId, (scope) => scope.em.findOne(Attachment, { id, state: 'processing' }));
   if (!row) return 'looked';
   if (row.createdAt < expired) return 'expired';
-  const staged = await files.staging.stage(await files.storage.open(row.secureStoragePath));
+  const { turn } = files.intake.again(tenantId);
+  const staged = await files.staging.stage(await files.storage.open(row.secureStoragePath), undefined, turn);
   try {
     const examined = await files.examine(staged, row.mediaType);
     // the row's time moves, so that the others get their turn

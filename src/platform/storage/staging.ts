@@ -44,6 +44,7 @@ const LEFT_OVER_MS = 10 * 60_000;
 /** Below this much free space only the database and the logs may write. */
 const MIN_FREE_BYTES = 32 * 1024 * 1024;
 const LOOK_AT_SPACE_EVERY_BYTES = 8 * 1024 * 1024;
+const PIECE_BYTES = 64 * 1024;
 const SYNC_EVERY_BYTES = 2 * 1024 * 1024;
 
 /** Opens the folder (made when missing). `minFreeBytes` and `clock` are for tests. */
@@ -109,11 +110,13 @@ export async function createStaging(
           const file = await open(localPath, 'r').catch(() => null);
           if (!file) return null;
           const hash = createHash('sha256');
+          // the same for every piece: it leaves no garbage
+          const piece = Buffer.allocUnsafe(PIECE_BYTES);
           let size = 0;
           try {
-            for await (const chunk of file.createReadStream({ autoClose: false }) as AsyncIterable<Buffer>) {
-              hash.update(chunk);
-              size += chunk.length;
+            for (let got = 1; got > 0; size += got) {
+              got = (await file.read(piece)).bytesRead;
+              hash.update(piece.subarray(0, got));
             }
             await file.sync();
           } finally {
