@@ -130,12 +130,19 @@ it('holds on every node within a second, each setting for itself, and keeps ever
     });
   }
   const since = await set({ enabled: true });
-  await Promise.all(memories.map((memory) => until(since, () => memory.supportSettings(home.tenant.id).enabled)));
-  for (const node of nodes) {
-    const long = { body: 'x'.repeat(51), clientId: crypto.randomUUID() };
-    const refused = await call(node, people[2]!, 'POST', `/api/support/conversations/${talks[2]}/messages`, long);
-    expect([refused.status, refused.error?.fields]).toEqual([422, { body: 'too_long' }]);
-  }
+  // a node that still holds it as switched off refuses with 403, whatever the text
+  await Promise.all(
+    nodes.map((node) =>
+      until(since, async () => {
+        const long = { body: 'x'.repeat(51), clientId: crypto.randomUUID() };
+        const path = `/api/support/conversations/${talks[2]}/messages`;
+        const { status, error } = await call(node, people[2]!, 'POST', path, long);
+        expect([403, 422]).toContain(status);
+        if (status === 422) expect(error?.fields).toEqual({ body: 'too_long' });
+        return status === 422;
+      }),
+    ),
+  );
   isGoingOn = false;
   await Promise.all(traffic);
 

@@ -30,6 +30,8 @@ export interface PostOffice {
   settled(about: Answered): Promise<OwedMail>;
   /** Waits until nothing is left that could tell anybody of this tenant anything: no job, and none after more looks. */
   emptied(looksMs: number): Promise<void>;
+  /** Waits until every try of a job of this tenant that has begun by now is over. */
+  triesEnded(): Promise<void>;
   /** Lets time pass for a conversation. */
   goQuiet(conversationId: string, minutes?: number): Promise<void>;
   startWorker(sendMs?: number): Promise<Worker>;
@@ -128,6 +130,17 @@ export async function openPostOffice(): Promise<PostOffice> {
       await eventually(isEmpty);
       await new Promise((done) => setTimeout(done, looksMs));
       await eventually(isEmpty);
+    },
+    async triesEnded(): Promise<void> {
+      const { rows: clock } = await admin.query('select clock_timestamp()::text as now');
+      await eventually(async () => {
+        const { rows } = await admin.query(
+          `select 1 from jobs.job
+           where data -> 'tenant' ->> 'id' = $1 and state = 'active' and started_on <= $2::timestamptz`,
+          [office.home.tenant.id, clock[0].now],
+        );
+        return rows.length === 0;
+      });
     },
     async goQuiet(conversationId: string, minutes = 15): Promise<void> {
       await admin.query(
