@@ -1,5 +1,6 @@
 /*
- * "Rahim Uddin is typing", or a file of theirs is being checked: heard for some seconds at most; told at most once a second, and taken back when the field is empty.
+ * "Rahim Uddin is typing", or a file of theirs is being checked: heard for some seconds at most; told at most once a
+ * second, and taken back when the field is empty.
  */
 safego.behaviour('typing', (line) => {
   const list = document.getElementById('messages');

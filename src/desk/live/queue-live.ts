@@ -40,8 +40,12 @@ const STALE_FOR_MS = 60_000;
 
 /** What a page was told last, or said itself when it was loaded. */
 interface Told {
-  readonly said: string;
+  /** Key of the tenant's hours. */
+  readonly hours: string;
   readonly isOn: boolean;
+  /** Its place in the queue, and how long that will take; null when there is nothing to say. */
+  readonly place: number | null;
+  readonly minutes: number | null;
   readonly atMs: number;
 }
 
@@ -53,13 +57,22 @@ interface Hours {
   readonly switchedAtMs: number;
 }
 
+/** How it stands with a tenant's support. */
+interface Stand {
+  readonly state: SupportState;
+  readonly hours: Hours;
+}
+
+/** As a page shows it to one user. */
+type Shown = SupportState & { readonly position: number | null; readonly expectedWaitSeconds: number | null };
+
 /**
  * Tells users' open chats their place in the queue, the wait that is to be expected, and when support opens, closes or is
  * switched on or off. Every node looks for itself, for all its tenants by one statement, and says only what has changed;
  * a page's own GET says the same.
  */
 export function openQueueLive({ hub, database, views, desk, log, timeZone, clock }: QueueLiveDeps): QueueLive {
-  const hours = new Map<string, Hours>();
+  const hoursOf = new Map<string, Hours>();
   const waits = new Map<string, { readonly seconds: number | null; readonly atMs: number }>();
   const reloads: { readonly tenantId: string; readonly id: string }[] = [];
   let told = new Map<string, Told>();
@@ -74,34 +87,34 @@ export function openQueueLive({ hub, database, views, desk, log, timeZone, clock
       return;
     }
     const nowMs = clock();
-    const states = new Map<string, SupportState>();
-    for (const tenantId of heard.keys()) states.set(tenantId, stateOf(tenantId, nowMs));
-    const open = [...states].flatMap(([tenantId, { enabled, isOpen }]) => (enabled && isOpen ? [tenantId] : []));
+    const stands = new Map([...heard.keys()].map((tenantId) => [tenantId, standOf(tenantId, nowMs)] as const));
+    const open = [...stands].flatMap(([tenantId, { state }]) => (state.enabled && state.isOpen ? [tenantId] : []));
     const places = await readPlaces(open);
     await measure([...places.keys()], nowMs);
     if (isClosed) return;
     const next = new Map<string, Told>();
     for (const [tenantId, ids] of heard) {
-      const state = states.get(tenantId);
-      if (!state) continue;
-      for (const id of ids) next.set(id, tell(tenantId, id, state, places.get(tenantId)?.get(id) ?? null, nowMs));
+      const stand = stands.get(tenantId);
+      if (!stand) continue;
+      for (const id of ids) next.set(id, tell(tenantId, id, stand, places.get(tenantId)?.get(id) ?? null, nowMs));
     }
     told = next;
   }
 
-  function stateOf(tenantId: string, nowMs: number): SupportState {
+  function standOf(tenantId: string, nowMs: number): Stand {
     const state = desk.supportState({ tenant: { id: tenantId, slug: '' }, now: new Date(nowMs) });
     const { enabled: isOn, isOpen, opensAt, awayMessage } = state;
     const key = JSON.stringify([isOpen, opensAt, awayMessage]);
-    const before = hours.get(tenantId);
-    hours.set(tenantId, {
+    const before = hoursOf.get(tenantId);
+    const hours: Hours = {
       key,
       isOn,
       // who was never looked at may have changed a moment ago
       changedAtMs: before?.key === key ? before.changedAtMs : nowMs,
       switchedAtMs: before && before.isOn !== isOn ? nowMs : (before?.switchedAtMs ?? 0),
-    });
-    return state;
+    };
+    hoursOf.set(tenantId, hours);
+    return { state, hours };
   }
 
   function reloadSome(): void {
@@ -113,35 +126,28 @@ export function openQueueLive({ hub, database, views, desk, log, timeZone, clock
     }
   }
 
-  function tell(tenantId: string, id: string, state: SupportState, place: number | null, nowMs: number): Told {
-    const { key, isOn, changedAtMs, switchedAtMs } = hoursOf(tenantId);
+  /** Tells one chat what is new to it, if anything is; gives what it knows from now on. */
+  function tell(tenantId: string, id: string, { state, hours }: Stand, place: number | null, nowMs: number): Told {
     const seconds = place === null ? null : (waits.get(tenantId)?.seconds ?? null);
-    const said = `${key} ${place ?? ''} ${seconds === null ? '' : Math.floor(seconds / 60)}`;
-    const now = { said, isOn, atMs: nowMs };
+    const minutes = seconds === null ? null : Math.floor(seconds / 60);
+    const now: Told = { hours: hours.key, isOn: hours.isOn, place, minutes, atMs: nowMs };
     const before = told.get(id);
-    if (before ? before.isOn !== isOn : nowMs - switchedAtMs < STALE_FOR_MS) {
-      reloads.push({ tenantId, id });
-      return now;
-    }
-    if (before?.said === said) return before;
-    // who is taken, or has nobody to wait for, hears that from a line of the log
-    if (place === null && (before ? before.said.startsWith(`${key} `) : nowMs - changedAtMs >= STALE_FOR_MS))
-      return now;
-    if (before && place !== null && place > NEAR && nowMs - before.atMs < FAR_EVERY_MS) return before;
-    const view = { ...state, position: place, expectedWaitSeconds: seconds };
+    const step = nextStep(before, now, hours);
+    if (step === 'wait') return before ?? now;
+    if (step === 'reload') reloads.push({ tenantId, id });
+    if (step === 'say') say(tenantId, id, { ...state, position: place, expectedWaitSeconds: seconds });
+    return now;
+  }
+
+  function say(tenantId: string, id: string, desk: Shown): void {
     hub.tell(tenantId, conversationRoom(id), {
       encode({ format, audience, language }) {
         if (format !== 'html' || audience !== 'user') return null;
         // the viewer's language is one of ours: the gate chose it
         const show = views.for({ language: language as 'en' | 'bn', zone: timeZone(tenantId) });
-        return stream.fill('#desk-state', show.partial('/chat/_desk', { desk: view }).trim());
+        return stream.fill('#desk-state', show.partial('/chat/_desk', { desk }).trim());
       },
     });
-    return now;
-  }
-
-  function hoursOf(tenantId: string): Hours {
-    return hours.get(tenantId) ?? { key: '', isOn: true, changedAtMs: 0, switchedAtMs: 0 };
   }
 
   async function readPlaces(tenantIds: readonly string[]): Promise<Map<string, Map<string, number>>> {
@@ -190,4 +196,18 @@ export function openQueueLive({ hub, database, views, desk, log, timeZone, clock
       clearTimeout(timer);
     },
   };
+}
+
+/** `wait`: it stays with what it was told; `knows`: the page has it from elsewhere. */
+type Step = 'reload' | 'say' | 'knows' | 'wait';
+
+function nextStep(before: Told | undefined, now: Told, hours: Hours): Step {
+  const isRecent = (atMs: number) => now.atMs - atMs < STALE_FOR_MS;
+  if (before ? before.isOn !== now.isOn : isRecent(hours.switchedAtMs)) return 'reload';
+  const haveHoursChanged = before ? before.hours !== now.hours : isRecent(hours.changedAtMs);
+  if (before && !haveHoursChanged && before.place === now.place && before.minutes === now.minutes) return 'wait';
+  // who is taken, or has nobody to wait for, hears that from a line of the log
+  if (now.place === null && !haveHoursChanged) return 'knows';
+  const isFar = now.place !== null && now.place > NEAR;
+  return before && isFar && now.atMs - before.atMs < FAR_EVERY_MS ? 'wait' : 'say';
 }

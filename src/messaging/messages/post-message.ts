@@ -218,7 +218,7 @@ async function firstAnswer(
   return { message: stored[1], isNew: true };
 }
 
-/** The slow door: files, a take-over, or what could not be claimed. Claim, line and message are one transaction. */
+/** The slow door: a take-over, or what could not be claimed. Claim, line and message are one transaction. */
 async function answerAndClaim(
   scope: Door,
   messaging: Messaging,

@@ -184,8 +184,9 @@ export async function openDatabase(options: DatabaseOptions): Promise<Database> 
 
 /**
  * Binds every checkout of the ORM's pool to the tenant of the current work, so that a pooled connection never keeps
- * another one's. Nothing else writes that setting: what was bound outside of transactions stays until it is bound anew. Done around `connect` and not in the ORM's `onReserveConnection`, because there a failure (a dropped
- * connection, no tenant) keeps the connection checked out for ever, and ten of those are the whole pool.
+ * another one's. Nothing else writes that setting: what was bound outside of transactions stays until it is bound anew.
+ * Done around `connect` and not in the ORM's `onReserveConnection`, because there a failure (a dropped connection, no
+ * tenant) keeps the connection checked out for ever, and ten of those are the whole pool.
  */
 function bindTenantAtCheckout(pool: pg.Pool): void {
   const connect = pool.connect.bind(pool);

@@ -2,16 +2,15 @@ import { sql } from 'kysely';
 import { rows } from '../../messaging/index.ts';
 import { type Scope, transact } from '../../platform/database/index.ts';
 import type { TenantInfo } from '../../tenancy/index.ts';
-import { firstDifference, openStretches, type Rules, rulesOf, storeOpenHours } from './open-hours.ts';
-import { lockModel } from './report-state.ts';
+import { followRules } from './follow-rules.ts';
+import { rulesOf } from './open-hours.ts';
+import { type Refreshed, refreshSums } from './refresh-sums.ts';
+import { CLOCKS_MAY_DIFFER, lockModel } from './report-state.ts';
 
 /** What one run did in one tenant. */
-export interface FoldRun {
+export interface FoldRun extends Refreshed {
   /** Conversations whose facts were made anew. */
   readonly folded: number;
-  readonly days: number;
-  readonly months: number;
-  readonly years: number;
   /** False when there was more than one run is to do; the next goes on. */
   readonly isDone: boolean;
 }
@@ -35,17 +34,6 @@ const REST = 20;
 
 /** Conversations in one transaction: a second at most, so that nobody who deletes has to wait for long. */
 const AT_ONCE = 500;
-/** A day of very many conversations takes a second by itself. */
-const DAYS_AT_ONCE = 1;
-/**
- * Looked at again besides what the transactions under way may still bring: a conversation without a message has its
- * time from a node's clock, and those may differ by ten minutes.
- */
-const CLOCKS_MAY_DIFFER = '15 minutes';
-/** Hours are laid out from here, or from the oldest conversation; and so far ahead. */
-const HOURS_FROM = Date.parse('2015-01-01T00:00:00Z');
-const HOURS_AHEAD_MS = 60 * 86_400_000;
-const HOURS_LEFT_MS = 14 * 86_400_000;
 
 /**
  * Takes in what has happened in a tenant since the last run: conversations that moved (by the place of their last
@@ -217,70 +205,6 @@ async function movedPeople(scope: Scope, { accessXid }: Look): Promise<Found[]> 
   );
 }
 
-interface StoredRules {
-  readonly rules: Rules | null;
-  readonly hoursFrom: Date | string | null;
-  readonly hoursTo: Date | string | null;
-  readonly oldest: Date | string | null;
-  readonly now: Date | string;
-}
-
-/**
- * Lays the opening hours out when they, or the zone, are others than the facts were made with, and notes from when on
- * facts are to be made anew: a holiday of next month changes nothing that has happened.
- */
-async function followRules(scope: Scope, rules: Rules): Promise<void> {
-  await lockModel(scope);
-  const tenantId = scope.tenant.id;
-  await rows(scope, sql`insert into report_states (tenant_id) values (${tenantId}) on conflict do nothing`);
-  const [state] = await rows(
-    scope,
-    sql<StoredRules>`
-      select s.rules, s.hours_from as "hoursFrom", s.hours_to as "hoursTo", clock_timestamp() as now,
-        (select min(c.created_at) from conversations c
-         where c.tenant_id = s.tenant_id and c.created_at < coalesce(s.hours_from, ${new Date(HOURS_FROM)}::timestamptz)
-           and c.last_message_at >= s.settled_to - ${CLOCKS_MAY_DIFFER}::interval) as oldest
-      from report_states s where s.tenant_id = ${tenantId}`,
-  );
-  if (!state) return;
-  const now = time(state.now) ?? 0;
-  const known = { from: time(state.hoursFrom), to: time(state.hoursTo), oldest: time(state.oldest) };
-  const isSame = JSON.stringify(state.rules) === JSON.stringify(await asStored(scope, rules));
-  if (isSame && known.oldest === null && known.to !== null && known.to > now + HOURS_LEFT_MS) return;
-  const from = new Date(Math.min(known.oldest ?? Infinity, known.from ?? HOURS_FROM));
-  const to = new Date(now + HOURS_AHEAD_MS);
-  const laidOut = openStretches(rules, from, to);
-  await storeOpenHours(scope, laidOut);
-  const changedAt = state.rules ? refoldSince(state.rules, rules, laidOut, { from, now }) : null;
-  await rows(
-    scope,
-    sql`
-      update report_states set rules = ${JSON.stringify(rules)}::jsonb, hours_from = ${from}, hours_to = ${to},
-        refold_after = case when ${changedAt}::timestamptz is null then refold_after else '00000000-0000-0000-0000-000000000000' end,
-        refold_since = case when ${changedAt}::timestamptz is null then refold_since
-          else least(refold_since, ${changedAt}::timestamptz) end
-      where tenant_id = ${tenantId}`,
-  );
-}
-
-/** As jsonb gives it back, so that two can be compared. */
-async function asStored(scope: Scope, rules: Rules): Promise<unknown> {
-  const [row] = await rows(scope, sql<{ rules: unknown }>`select ${JSON.stringify(rules)}::jsonb as rules`);
-  return row?.rules;
-}
-
-/** Since when what has happened counts otherwise; null when nothing does. Another zone has other days. */
-function refoldSince(
-  before: Rules,
-  rules: Rules,
-  laidOut: ReturnType<typeof openStretches>,
-  { from, now }: { from: Date; now: number },
-): Date | null {
-  if (before.timeZone !== rules.timeZone) return from;
-  const changed = firstDifference(openStretches(before, from, new Date(now)), laidOut, now);
-  return changed === null ? null : new Date(changed);
-}
-
 /** Makes the facts that there are anew, whatever they were made from. Those that are missing are for `foldTenant`. */
 export async function refoldAll(scope: Scope, tenant: TenantInfo): Promise<number> {
   await transact(scope, async (inside) => {
@@ -329,84 +253,4 @@ async function refoldByRules(scope: Scope, left: { batches: number }): Promise<n
     left.batches--;
   }
   return folded;
-}
-
-/** Adds up the days that facts have changed in, and the whole months and years that can be added up then. */
-async function refreshSums(scope: Scope): Promise<Pick<FoldRun, 'days' | 'months' | 'years'>> {
-  let days = 0;
-  for (;;) {
-    const refreshed = await transact(scope, async (inside) => {
-      await lockModel(inside);
-      const dirty = await rows(
-        inside,
-        sql<{ day: string }>`
-          select day::text from report_dirty_days where tenant_id = ${inside.tenant.id} order by day limit ${DAYS_AT_ONCE}`,
-      );
-      if (dirty.length > 0) {
-        await rows(
-          inside,
-          sql`select report_refresh_days(${inside.tenant.id}, ${dirty.map(({ day }) => day)}::date[])`,
-        );
-      }
-      return dirty.length;
-    });
-    days += refreshed;
-    if (refreshed < DAYS_AT_ONCE) break;
-  }
-  const months = await refreshSpans(scope, 'month');
-  return { days, months, years: await refreshSpans(scope, 'year') };
-}
-
-/** Months, or years, that are over, have days and no sum of their own. A year follows its months. */
-async function refreshSpans(scope: Scope, grain: 'month' | 'year'): Promise<number> {
-  const missing = await rows(
-    scope,
-    sql<{ start: string }>`
-      select distinct date_trunc(${grain}, d.start)::date::text as start from report_cells d
-      where d.tenant_id = ${scope.tenant.id} and d.grain = 'day' and d.cell = '{}'
-        and d.start < date_trunc(${grain}, now() - interval '1 day')::date
-        and not exists (
-          select from report_cells m where m.tenant_id = d.tenant_id and m.grain = ${grain} and m.cell = '{}'
-            and m.start = date_trunc(${grain}, d.start)::date)`,
-  );
-  for (const { start } of missing) {
-    await transact(scope, async (inside) => {
-      await lockModel(inside);
-      await refreshSpan(inside, grain, start);
-    });
-  }
-  return missing.length;
-}
-
-/** Names whose sums one statement adds up: what it may take is bounded, however many there are. */
-const NAMES_AT_ONCE = 16;
-
-async function refreshSpan(scope: Scope, grain: 'month' | 'year', start: string): Promise<void> {
-  const tenantId = scope.tenant.id;
-  const [span] = await rows(
-    scope,
-    sql<{ isClean: boolean }>`select report_begin_span(${tenantId}, ${grain}, ${start}::date) as "isClean"`,
-  );
-  if (!span?.isClean) return;
-  const part = grain === 'year' ? 'month' : 'day';
-  for (const [table, column, fill] of [
-    ['report_cells', 'cell', 'report_fill_cells'],
-    ['report_agent_cells', 'agent', 'report_fill_agents'],
-  ] as const) {
-    const found = await rows(
-      scope,
-      sql<{ name: string }>`
-        select distinct d.${sql.ref(column)} as name from ${sql.table(table)} d
-        where d.tenant_id = ${tenantId} and d.grain = ${part} and d.start >= ${start}::date
-          and d.start < ${start}::date + ('1 ' || ${grain}::text)::interval`,
-    );
-    for (let at = 0; at < found.length; at += NAMES_AT_ONCE) {
-      const names = found.slice(at, at + NAMES_AT_ONCE).map(({ name }) => name);
-      await rows(scope, sql`select ${sql.ref(fill)}(${tenantId}, ${grain}, ${start}::date, ${names}::text[])`);
-    }
-  }
-}
-
-function time(at: Date | string | null): number | null {
-  return at === null ? null : new Date(at).getTime();
 }

@@ -5,6 +5,12 @@ import type { Scope } from '../../platform/database/index.ts';
 /** First key of the advisory lock under which a tenant's model is written; deleting takes it too (migration 55). */
 const MODEL_LOCK = 7259;
 
+/**
+ * Looked at again besides what the transactions under way may still bring: a conversation without a message has its
+ * time from a node's clock, and those may differ by ten minutes.
+ */
+export const CLOCKS_MAY_DIFFER = '15 minutes';
+
 /** Held until the end of the surrounding transaction; taken before anything is read. */
 export async function lockModel(scope: Scope): Promise<void> {
   await rows(scope, sql`select pg_advisory_xact_lock(${MODEL_LOCK}, hashtext(${scope.tenant.id}::text))`);
