@@ -15,7 +15,7 @@ let evil: HostSite;
 let user: 'rahim' | 'ayesha' = 'rahim';
 
 beforeAll(async () => {
-  stage = await setStage();
+  stage = await setStage({}, { compress: true });
   const { base } = stage.app;
   const slug = stage.tenant.tenant.slug;
   host = await openHostSite({

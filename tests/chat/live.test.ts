@@ -1,6 +1,6 @@
 import type { WebSocketRoute } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { type Stage, setStage, shown, startConversation } from './windows.ts';
+import { answer, refuseSockets, type Stage, setStage, shown, startConversation } from './windows.ts';
 
 let stage: Stage;
 beforeAll(async () => {
@@ -9,17 +9,6 @@ beforeAll(async () => {
 afterAll(() => stage.stop());
 
 /** The agent answers from elsewhere. */
-async function answer(path: string, body: string): Promise<void> {
-  const agent = await stage.tenant.signIn('agent');
-  const url = `${stage.app.base}/api/support/conversations/${path.split('/').at(-1)}/messages`;
-  const answered = await fetch(url, {
-    method: 'POST',
-    headers: { ...agent.bearer, 'content-type': 'application/json' },
-    body: JSON.stringify({ body, clientId: crypto.randomUUID() }),
-  });
-  expect(answered.status).toBe(201);
-}
-
 const mean = (page: { locator(selector: string): { getAttribute(name: string): Promise<string | null> } }) =>
   page.locator('#live').getAttribute('data-mean');
 
@@ -38,13 +27,13 @@ describe('the live connection', () => {
     await context.route('**/events?*', (route) => (isUp ? route.continue() : route.abort()));
     const path = await startConversation(page, stage.app.base, 'Hello');
     await expect.poll(() => sockets.length).toBe(1);
-    await answer(path, 'first');
+    await answer(stage, path, 'first');
     await expect.poll(async () => (await shown(page)).at(-1)).toBe('first');
 
     isUp = false;
     // as an abruptly ended line: the browser was not asked
     await sockets[0]!.close({ code: 1012 });
-    await answer(path, 'while it was down');
+    await answer(stage, path, 'while it was down');
     await page.getByText(/^Connection lost, \d+ s\. Trying again\.$/).waitFor();
     isUp = true;
     await expect.poll(async () => (await shown(page)).at(-1), { timeout: 8_000 }).toBe('while it was down');
@@ -59,30 +48,19 @@ describe('the live connection', () => {
     const { page, context } = await stage.open('driver-2');
     let streams = true;
     await context.route('**/events?*', (route) => (streams ? route.continue() : route.abort()));
-    await context.addInitScript(() => {
-      // a socket that never opens, as behind a proxy that refuses the upgrade
-      globalThis.WebSocket = class extends EventTarget {
-        readyState = 3;
-        constructor() {
-          super();
-          setTimeout(() => this.dispatchEvent(new CloseEvent('close', { code: 1006 })), 5);
-        }
-        close() {}
-        send() {}
-      } as never;
-    });
+    await refuseSockets(context);
     const path = await startConversation(page, stage.app.base, 'Hello');
     expect(await page.locator('#mean').isVisible()).toBe(false);
     await expect.poll(() => mean(page), { timeout: 10_000 }).toBe('sse');
     await page.getByRole('img', { name: 'New messages come by an event stream' }).waitFor();
-    await answer(path, 'by stream');
+    await answer(stage, path, 'by stream');
     await expect.poll(async () => (await shown(page)).at(-1)).toBe('by stream');
 
     streams = false;
     await page.reload();
     await expect.poll(() => mean(page), { timeout: 25_000 }).toBe('poll');
     await page.getByRole('img', { name: 'The page asks for new messages every 10 seconds' }).waitFor();
-    await answer(path, 'by asking');
+    await answer(stage, path, 'by asking');
     await expect.poll(async () => (await shown(page)).at(-1), { timeout: 15_000 }).toBe('by asking');
     await context.close();
   }, 60_000);
@@ -121,7 +99,7 @@ describe('the live connection', () => {
     expect(await page.locator('#unread-badge').isVisible()).toBe(false);
     await expect.poll(() => mean(page)).toBe('sse');
     await page.waitForTimeout(300);
-    await answer(path, 'Hello');
+    await answer(stage, path, 'Hello');
     await expect.poll(() => page.locator('#unread-badge').getAttribute('data-count')).toBe('1');
     await expect.poll(() => page.title()).toMatch(/^\(1\) /);
     expect(sockets).toBe(0);
@@ -223,7 +201,7 @@ describe('a region that loads itself again', () => {
     await reloaded;
     await expect.poll(async () => (await shown(page)).filter((text) => text === 'Hello again').length).toBe(1);
     expect(await page.locator('#composer textarea').inputValue()).toBe('half a sentence');
-    await answer(path, 'still live');
+    await answer(stage, path, 'still live');
     await expect.poll(async () => (await shown(page)).at(-1)).toBe('still live');
     await context.close();
   });

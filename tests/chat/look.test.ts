@@ -1,7 +1,6 @@
 import { mkdirSync } from 'node:fs';
-import { AxeBuilder } from '@axe-core/playwright';
-import type { Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { faultsOf } from '../support/axe.ts';
 import { DESK, PHONE, type Stage, setStage } from './windows.ts';
 
 /** Where to put pictures of every page, for looking at them; none by default. */
@@ -101,11 +100,6 @@ describe.each(LOOKS)('$colorScheme, $locale, $viewport.width px', ({ withAxe, ..
     }
   });
 });
-
-async function faultsOf(page: Page): Promise<string[]> {
-  const { violations } = await new AxeBuilder({ page }).analyze();
-  return violations.map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html).join(' ')}`);
-}
 
 describe('whatever the window', () => {
   it('axe would see a fault if there was one, and so would the policy', async () => {

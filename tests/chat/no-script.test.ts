@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { PIXEL } from '../support/pixel.ts';
 import { closeConversation, type Stage, setStage, shown, startConversation } from './windows.ts';
 
 let stage: Stage;
@@ -8,11 +9,6 @@ beforeAll(async () => {
 afterAll(() => stage.stop());
 
 const WITHOUT = { javaScriptEnabled: false };
-/** A picture of one pixel. */
-const PNG = Buffer.from(
-  'iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==',
-  'base64',
-);
 
 describe('without JavaScript', () => {
   it('a driver finds support, starts, reads the answer, answers, and reopens: by links and forms', async () => {
@@ -212,7 +208,7 @@ describe('without JavaScript', () => {
     const { bearer } = await stage.tenant.signIn('customer-2');
     const form = new FormData();
     form.set('clientId', crypto.randomUUID());
-    form.set('file', new Blob([PNG], { type: 'image/png' }), 'good.png');
+    form.set('file', new Blob([PIXEL], { type: 'image/png' }), 'good.png');
     const url = `${stage.app.base}/api/support/conversations/${path.split('/').at(-1)}/attachments`;
     const uploaded = await fetch(url, {
       method: 'POST',
@@ -268,7 +264,7 @@ describe('without JavaScript', () => {
     await page.setInputFiles('#composer [name=file]', {
       name: 'bill.png',
       mimeType: 'image/png',
-      buffer: PNG,
+      buffer: PIXEL,
     });
     const { bearer } = await stage.tenant.signIn('agent');
     const answered = await fetch(`${stage.app.base}/api/support/conversations/${path.split('/').at(-1)}/messages`, {

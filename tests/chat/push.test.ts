@@ -3,7 +3,7 @@ import type { BrowserContext, Page, Worker } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { type PushService, startPushService } from '../reach/push-service.ts';
 import { type FreshDatabase, freshDatabase } from '../support/database.ts';
-import { PHONE, type Stage, say, setStage, startConversation } from './windows.ts';
+import { answer, PHONE, type Stage, say, setStage, startConversation } from './windows.ts';
 
 /** Where to put pictures, for looking at them; none by default. */
 const PICTURES = process.env['PICTURES'];
@@ -233,17 +233,6 @@ async function told(who: 'driver-2' | 'customer-2', userType: string) {
   };
 }
 
-async function answer(path: string, body: string): Promise<void> {
-  const agent = await stage.tenant.signIn('agent');
-  const url = `${stage.app.base}/api/support/conversations/${path.split('/').at(-1)}/messages`;
-  const answered = await fetch(url, {
-    method: 'POST',
-    headers: { ...agent.bearer, 'content-type': 'application/json' },
-    body: JSON.stringify({ body, clientId: crypto.randomUUID() }),
-  });
-  expect(answered.status).toBe(201);
-}
-
 describe('an answer', () => {
   it('reaches the phone where the chat is closed, is shown once, and leads to the chat; where it is open, nothing', async () => {
     const { page, context, path, taken, deliver, notices, tap } = await told('driver-2', 'driver');
@@ -251,7 +240,7 @@ describe('an answer', () => {
 
     // in front of its reader: the server sends nothing, and the worker would show nothing
     await expect.poll(() => page.locator('#live').getAttribute('data-mean')).toBe('ws');
-    await answer(path, 'Let me look.');
+    await answer(stage, path, 'Let me look.');
     await page.getByText('Let me look.').waitFor();
     await page.waitForTimeout(5_000);
     expect(taken()).toEqual([]);
@@ -261,7 +250,7 @@ describe('an answer', () => {
 
     // the chat is closed: another page of the same browser
     await page.goto(`${stage.app.base}/driver`);
-    await answer(path, 'It comes tomorrow.');
+    await answer(stage, path, 'It comes tomorrow.');
     await expect.poll(taken, { timeout: 20_000 }).toHaveLength(1);
     expect(JSON.stringify(taken())).not.toContain('tomorrow');
     await deliver(taken()[0] ?? {});

@@ -1,7 +1,7 @@
 /** What an open chat is told while it is open: its place, the hours, the switch. Nothing is loaded again for it by hand. */
 import type { Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { changeSettings, type Stage, setStage, startConversation, type Window } from './windows.ts';
+import { changeSettings, refuseSockets, type Stage, setStage, startConversation, type Window } from './windows.ts';
 
 let stage: Stage;
 beforeAll(async () => {
@@ -18,16 +18,8 @@ async function listen({ page, context }: Window, mean: 'ws' | 'sse'): Promise<st
     }),
   );
   if (mean === 'ws') return frames;
+  await refuseSockets(context);
   await context.addInitScript(() => {
-    globalThis.WebSocket = class extends EventTarget {
-      readyState = 3;
-      constructor() {
-        super();
-        setTimeout(() => this.dispatchEvent(new CloseEvent('close', { code: 1006 })), 5);
-      }
-      close() {}
-      send() {}
-    } as never;
     const Source = globalThis.EventSource;
     const heard: string[] = [];
     Object.assign(globalThis, { heard });

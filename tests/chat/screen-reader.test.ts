@@ -4,7 +4,7 @@
  */
 import type { Page, WebSocketRoute } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { type Stage, say, setStage, shown, startConversation } from './windows.ts';
+import { answer, type Stage, say, setStage, shown, startConversation } from './windows.ts';
 
 let stage: Stage;
 beforeAll(async () => {
@@ -37,17 +37,6 @@ async function hear(page: Page): Promise<() => Promise<string[]>> {
 }
 
 const times = (heard: readonly string[], text: string) => heard.filter((one) => one.includes(text)).length;
-
-async function answer(path: string, body: string): Promise<void> {
-  const agent = await stage.tenant.signIn('agent');
-  const url = `${stage.app.base}/api/support/conversations/${path.split('/').at(-1)}/messages`;
-  const answered = await fetch(url, {
-    method: 'POST',
-    headers: { ...agent.bearer, 'content-type': 'application/json' },
-    body: JSON.stringify({ body, clientId: crypto.randomUUID() }),
-  });
-  expect(answered.status).toBe(201);
-}
 
 async function seenByDesk(path: string, seq: number): Promise<void> {
   const agent = await stage.tenant.signIn('agent');
@@ -85,7 +74,7 @@ describe('a screen reader', () => {
     await say(page, 'Words of mine');
     await expect.poll(() => shown(page)).toContain('Words of mine');
     await expect.poll(() => page.locator('#pending > li').count()).toBe(0);
-    await answer(path, 'An answer to you');
+    await answer(stage, path, 'An answer to you');
     await expect.poll(() => shown(page)).toContain('An answer to you');
     await page.waitForTimeout(1_000);
     expect(times(await heard(), 'Words of mine')).toBe(1);
@@ -99,7 +88,7 @@ describe('a screen reader', () => {
 
     isUp = false;
     await sockets[0]?.close({ code: 1012 });
-    await answer(path, 'While you were away');
+    await answer(stage, path, 'While you were away');
     await say(page, 'Into the void');
     await page.getByText(/Connection lost/).waitFor();
     isUp = true;
@@ -115,7 +104,7 @@ describe('a screen reader', () => {
     await sockets.at(-1)?.close({ code: 1012 });
     await expect.poll(() => sockets.length, { timeout: 15_000 }).toBeGreaterThan(connections);
     await page.waitForTimeout(2_000);
-    await answer(path, 'After all of it');
+    await answer(stage, path, 'After all of it');
     await expect.poll(() => shown(page)).toContain('After all of it');
     await page.waitForTimeout(1_000);
     for (const text of [

@@ -5,7 +5,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type FaultProxy, openFaultProxy } from '../faults/lab/proxy.ts';
 import type { Handle } from '../support/people.ts';
-import { closeConversation, type Stage, say, setStage, smallestScript, type Window } from './windows.ts';
+import { answer, closeConversation, type Stage, say, setStage, smallestScript, type Window } from './windows.ts';
 
 const WAIT = { timeout: 25_000 };
 
@@ -13,7 +13,7 @@ let stage: Stage;
 let line: FaultProxy;
 let base: string;
 beforeAll(async () => {
-  stage = await setStage();
+  stage = await setStage({}, { compress: true });
   await smallestScript(stage.app.base);
   line = await openFaultProxy(Number(new URL(stage.app.base).port));
   base = `http://127.0.0.1:${line.port}`;
@@ -24,17 +24,6 @@ afterAll(async () => {
   await stage?.stop();
   await line?.close();
 });
-
-async function answer(path: string, body: string): Promise<void> {
-  const agent = await stage.tenant.signIn('agent');
-  const url = `${stage.app.base}/api/support/conversations/${path.split('/').at(-1)}/messages`;
-  const answered = await fetch(url, {
-    method: 'POST',
-    headers: { ...agent.bearer, 'content-type': 'application/json' },
-    body: JSON.stringify({ body, clientId: crypto.randomUUID() }),
-  });
-  expect(answered.status).toBe(201);
-}
 
 /** A window on that line: what pages load shares 50 kbit/s, as the browser imitates it; the socket is slowed by the proxy. */
 async function onTheRoad(who: Handle, options: Parameters<Stage['open']>[1] = {}): Promise<Window> {
@@ -98,7 +87,7 @@ describe('on 50 kbit/s with 400 ms and a line that breaks', () => {
       .toMatch(/এরপর আপনার পালা/);
 
     await expect.poll(() => page.locator('#live').getAttribute('data-mean'), WAIT).toBe('ws');
-    await answer(path, 'একটু দেখছি।');
+    await answer(stage, path, 'একটু দেখছি।');
     await expect.poll(bodies, WAIT).toContain('একটু দেখছি।');
 
     // the answer to the POST never comes: sent again, stored once
@@ -111,7 +100,7 @@ describe('on 50 kbit/s with 400 ms and a line that breaks', () => {
     line.door = 'refuse';
     line.reset();
     await say(page, 'অন্ধকারে লেখা');
-    await answer(path, 'এর মধ্যে উত্তর');
+    await answer(stage, path, 'এর মধ্যে উত্তর');
     await page.locator('#pending [data-state="waiting"], #pending .again').first().waitFor();
     await page.fill('#composer textarea', 'আধা বাক্য');
     line.door = 'pass';
@@ -170,7 +159,7 @@ describe('on 50 kbit/s with 400 ms and a line that breaks', () => {
     await page.click('#new button.primary');
     await page.waitForURL(/\/conversations\//);
     const path = new URL(page.url()).pathname;
-    await answer(path, 'We are sorry.');
+    await answer(stage, path, 'We are sorry.');
     await page.getByRole('button', { name: 'Check for new messages' }).click();
     await expect.poll(bodies, WAIT).toContain('We are sorry.');
 

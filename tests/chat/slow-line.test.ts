@@ -11,7 +11,7 @@ const LINE = { offline: false, latency: 400, downloadThroughput: 50_000 / 8, upl
 let stage: Stage;
 let path: string;
 beforeAll(async () => {
-  stage = await setStage();
+  stage = await setStage({}, { compress: true });
   const first = await stage.open('rahim', { javaScriptEnabled: false });
   path = await startConversation(first.page, stage.app.base, 'Where is my bonus?');
   await first.context.close();

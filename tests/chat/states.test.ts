@@ -3,11 +3,12 @@
  * languages. `PICTURES=<folder>` keeps a picture of each.
  */
 import { mkdirSync } from 'node:fs';
-import { AxeBuilder } from '@axe-core/playwright';
 import type { BrowserContext, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { faultsOf } from '../support/axe.ts';
 import type { Handle } from '../support/people.ts';
 import {
+  answer,
   changeSettings,
   closeConversation,
   DESK,
@@ -37,17 +38,6 @@ const LOOKS = [
 
 const ready = (page: Page) => page.waitForFunction(() => 'safego' in globalThis);
 
-async function answer(path: string, body: string): Promise<void> {
-  const agent = await stage.tenant.signIn('agent');
-  const url = `${stage.app.base}/api/support/conversations/${path.split('/').at(-1)}/messages`;
-  const answered = await fetch(url, {
-    method: 'POST',
-    headers: { ...agent.bearer, 'content-type': 'application/json' },
-    body: JSON.stringify({ body, clientId: crypto.randomUUID() }),
-  });
-  expect(answered.status).toBe(201);
-}
-
 async function signInAgain(context: BrowserContext, who: Handle): Promise<void> {
   const { token } = await stage.tenant.signIn(who, 'browser');
   await context.addCookies([{ name: 'safego', value: token, url: stage.app.base, httpOnly: true, sameSite: 'Lax' }]);
@@ -61,9 +51,7 @@ describe.each(LOOKS)('$colorScheme, $lang, $viewport.width px', ({ colorScheme, 
     let n = 0;
     const look = async (state: string, on = page) => {
       n += 1;
-      const { violations } = await new AxeBuilder({ page: on }).analyze();
-      const faults = violations.map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html).join(' ')}`);
-      expect([state, faults]).toEqual([state, []]);
+      expect([state, await faultsOf(on)]).toEqual([state, []]);
       const sideways = await on.evaluate(() => document.documentElement.scrollWidth - innerWidth);
       expect([state, sideways]).toEqual([state, 0]);
       const name = `${viewport.width}-${colorScheme}-${lang}-${String(n).padStart(2, '0')}-${state}`;
@@ -114,7 +102,7 @@ describe.each(LOOKS)('$colorScheme, $lang, $viewport.width px', ({ colorScheme, 
     await open();
     await page.goto(base + path);
     await ready(page);
-    await answer(path, lang === 'en' ? 'It comes tomorrow at noon.' : 'আগামীকাল দুপুরে আসবে।');
+    await answer(stage, path, lang === 'en' ? 'It comes tomorrow at noon.' : 'আগামীকাল দুপুরে আসবে।');
     await page.locator('#messages [data-side="admin"]').waitFor();
     await look('answered');
     await page.evaluate(() => document.documentElement.setAttribute('dir', 'rtl'));

@@ -5,7 +5,7 @@ import { type Stage, say, setStage, shown, smallestScript, startConversation } f
 let stage: Stage;
 let wire: CountingProxy;
 beforeAll(async () => {
-  stage = await setStage();
+  stage = await setStage({}, { compress: true });
   wire = await openCountingProxy(stage.app.base);
   await smallestScript(stage.app.base);
 });

@@ -29,8 +29,8 @@ export interface Stage {
   stop(): Promise<void>;
 }
 
-export async function setStage(env: Record<string, string> = {}): Promise<Stage> {
-  const [app, browser] = await Promise.all([startApp({ DEMO: '1', ...env }), launchBrowser()]);
+export async function setStage(env: Record<string, string> = {}, more: { compress?: boolean } = {}): Promise<Stage> {
+  const [app, browser] = await Promise.all([startApp({ DEMO: '1', ...env }, more), launchBrowser()]);
   const tenant = await app.newTenant();
   return {
     app,
@@ -107,6 +107,17 @@ export async function shown(page: Page): Promise<string[]> {
     );
 }
 
+/** Writes into a conversation as an agent would. */
+export async function answer({ app, tenant }: Stage, path: string, body: string): Promise<void> {
+  const agent = await tenant.signIn('agent');
+  const answered = await fetch(`${app.base}/api/support/conversations/${path.split('/').at(-1)}/messages`, {
+    method: 'POST',
+    headers: { ...agent.bearer, 'content-type': 'application/json' },
+    body: JSON.stringify({ body, clientId: crypto.randomUUID() }),
+  });
+  if (answered.status !== 201) throw new Error(`answering: ${answered.status} ${await answered.text()}`);
+}
+
 /** Closes a conversation as a lead would. */
 export async function closeConversation({ app, tenant }: Stage, path: string): Promise<void> {
   const lead = await tenant.signIn('lead');
@@ -133,6 +144,21 @@ export async function changeSettings({ app, tenant }: Stage, change: object): Pr
   const before = (await read()).settings;
   await save({ ...before, ...change });
   return () => save(before);
+}
+
+/** From the next page on no socket opens, as behind a proxy that refuses the upgrade. */
+export async function refuseSockets(context: BrowserContext): Promise<void> {
+  await context.addInitScript(() => {
+    globalThis.WebSocket = class extends EventTarget {
+      readyState = 3;
+      constructor() {
+        super();
+        setTimeout(() => this.dispatchEvent(new CloseEvent('close', { code: 1006 })), 5);
+      }
+      close() {}
+      send() {}
+    } as never;
+  });
 }
 
 /** Once the script is there in its smallest form, which is made beside the first seconds of serving. */

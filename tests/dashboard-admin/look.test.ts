@@ -1,7 +1,7 @@
-import { AxeBuilder } from '@axe-core/playwright';
 import type { Browser } from 'playwright-core';
-import { afterAll, beforeAll, expect, test } from 'vitest';
-import { userWrites, visit } from '../dashboard/desk-browser.ts';
+import { afterAll, beforeAll, test } from 'vitest';
+import { userWrites } from '../dashboard/desk-browser.ts';
+import { type Looks, openLooks } from '../dashboard/looks.ts';
 import { launchBrowser } from '../support/browser.ts';
 import type { TestTenant } from '../support/people.ts';
 import { type RunningApp, startApp } from '../support/running-app.ts';
@@ -19,10 +19,10 @@ const PAGES = [
   '/admin/privacy?q=rahim',
   '/admin/privacy/persons/:rahim',
 ];
-const shots = process.env['PAGES_SHOTS'];
 let app: RunningApp;
 let browser: Browser;
 let tenant: TestTenant;
+let looks: Looks;
 
 beforeAll(async () => {
   [app, browser] = await Promise.all([startApp(), launchBrowser()]);
@@ -40,35 +40,13 @@ beforeAll(async () => {
   await owner.post(`/admin/roles/people/${tenant.people.viewer.id}`, { roles: ['support_agent', 'support_viewer'] });
   const capabilities = ['SUPPORT_CHAT', 'VIEW_SUPPORT_CHAT_LIST'];
   await owner.post('/admin/roles', { label: 'Night shift', capabilities });
+  looks = await openLooks(browser, app, tenant, 'owner');
 });
 afterAll(async () => {
   await browser?.close();
   await app?.stop();
 });
 
-const looks = [
-  { width: 360, height: 640, dark: false, language: 'en', axe: true },
-  { width: 1280, height: 800, dark: true, language: 'en', axe: true },
-  { width: 1280, height: 800, dark: false, language: 'bn', axe: false },
-  { width: 360, height: 640, dark: true, language: 'bn', axe: false },
-] as const;
-
 test.for(PAGES)('%s', { timeout: 60_000 }, async (path) => {
-  for (const { axe, ...look } of looks) {
-    const { page, context, complaints } = await visit(browser, app, tenant, 'owner', look);
-    await page.goto(path.replace(':rahim', tenant.people.rahim.id));
-    const where = `${path} ${look.width} ${look.dark ? 'dark' : 'light'} ${look.language}`;
-    await page.evaluate(`for (const one of document.querySelectorAll('main details')) one.open = true`);
-    const overflow = await page.evaluate(
-      `[...document.querySelectorAll('html, main')].map((one) => one.scrollWidth - one.clientWidth)`,
-    );
-    expect([where, overflow]).toEqual([where, [0, 0]]);
-    if (shots) await page.screenshot({ path: `${shots}/${where.replace(/\W+/g, '-')}.png` });
-    if (axe) {
-      const { violations } = await new AxeBuilder({ page }).analyze();
-      expect(violations.map((one) => [where, one.id, one.nodes.map((node) => node.html)])).toEqual([]);
-    }
-    expect([where, complaints]).toEqual([where, []]);
-    await context.close();
-  }
+  await looks.expectFine(path.replace(':rahim', tenant.people.rahim.id));
 });

@@ -1,5 +1,6 @@
 import type { Browser, BrowserContext, Page, Response } from 'playwright-core';
-import type { Handle, TestTenant } from '../support/people.ts';
+import type { Handle, TestSession, TestTenant } from '../support/people.ts';
+import { PIXEL } from '../support/pixel.ts';
 import type { RunningApp } from '../support/running-app.ts';
 
 /** Somebody in front of a browser. */
@@ -97,6 +98,29 @@ export async function userWrites(app: RunningApp, tenant: TestTenant, handle: Ha
   if (!response.ok) throw new Error(`the user could not write: ${response.status} ${await response.text()}`);
   const { conversation } = (await response.json()) as { conversation: { id: string } }; // The contract's shape.
   return conversation.id;
+}
+
+/** Uploads a photo of one pixel as a program does, sends it with a message, and says which file it is. */
+export async function sendPhoto(
+  app: RunningApp,
+  { bearer }: Pick<TestSession, 'bearer'>,
+  conversationId: string,
+  { name = 'photo.png', body }: { name?: string; body: string },
+): Promise<string> {
+  const conversation = `${app.base}/api/support/conversations/${conversationId}`;
+  const form = new FormData();
+  form.set('clientId', crypto.randomUUID());
+  form.set('file', new File([PIXEL], name, { type: 'image/png' }));
+  const made = await fetch(`${conversation}/attachments`, { method: 'POST', headers: bearer, body: form });
+  if (made.status !== 201) throw new Error(`no file: ${made.status} ${await made.text()}`);
+  const { attachment } = (await made.json()) as { attachment: { id: string } }; // The contract's shape.
+  const sent = await fetch(`${conversation}/messages`, {
+    method: 'POST',
+    headers: { ...bearer, 'content-type': 'application/json' },
+    body: JSON.stringify({ body, clientId: crypto.randomUUID(), attachmentIds: [attachment.id] }),
+  });
+  if (sent.status !== 201) throw new Error(`the photo was not sent: ${sent.status} ${await sent.text()}`);
+  return attachment.id;
 }
 
 /** Posts a plain form with somebody's cookie, as their browser would; redirects are not followed. */

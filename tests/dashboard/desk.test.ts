@@ -1,6 +1,6 @@
-import { AxeBuilder } from '@axe-core/playwright';
 import type { Browser } from 'playwright-core';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { faultsOf } from '../support/axe.ts';
 import { launchBrowser } from '../support/browser.ts';
 import type { TestTenant } from '../support/people.ts';
 import { type RunningApp, startApp } from '../support/running-app.ts';
@@ -282,11 +282,7 @@ test('axe finds nothing, wide and narrow, light and dark, in both languages', as
     ];
     for (const path of language === 'en' && !dark ? paths : paths.slice(0, 2)) {
       await page.goto(path);
-      const { violations } = await new AxeBuilder({ page }).analyze();
-      const found = violations.map(
-        (one) => `${one.id}: ${one.nodes.map((node) => node.html.slice(0, 160)).join(' | ')}`,
-      );
-      expect(found, `${path} ${language} ${width}${dark ? ' dark' : ''}`).toEqual([]);
+      expect(await faultsOf(page), `${path} ${language} ${width}${dark ? ' dark' : ''}`).toEqual([]);
       expect(await page.evaluate('document.documentElement.scrollWidth <= innerWidth'), `${path} ${width}`).toBe(true);
     }
     await context.close();

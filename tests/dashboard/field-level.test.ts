@@ -7,7 +7,7 @@ import { giveOwnRole } from '../support/own-role.ts';
 import type { Handle, TestSession, TestTenant } from '../support/people.ts';
 import { type RunningApp, startApp } from '../support/running-app.ts';
 import { prepare, slotsOf, type Thing } from '../tenancy/slots.ts';
-import { postForm, userWrites } from './desk-browser.ts';
+import { postForm, sendPhoto, userWrites } from './desk-browser.ts';
 
 /** Which fields each role gets from each door, and that contacts are for those who may see them (T-RB7). */
 
@@ -16,12 +16,6 @@ const UNSEEING = CAPABILITIES.filter((one) => one !== 'VIEW_USER_CONTACTS');
 const PHONE = '1712345678';
 const STAFF: readonly Handle[] = ['viewer', 'agent', 'agent-2', 'lead', 'owner'];
 const USERS: readonly Handle[] = ['rahim', 'ayesha', 'kacchi-house'];
-
-/** The smallest photo. */
-const PIXEL = Buffer.from(
-  'iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==',
-  'base64',
-);
 
 let app: RunningApp;
 let tenant: TestTenant;
@@ -56,21 +50,7 @@ beforeAll(async () => {
     reaction: 'thanks',
   });
   await call(app, lead, 'POST', `/api/admin/support/conversations/${id}/notes`, { body: 'Ask @Farhana Rahman' });
-  const form = new FormData();
-  form.set('clientId', randomUUID());
-  form.set('file', new File([PIXEL], 'photo.png', { type: 'image/png' }));
-  const made = await fetch(`${app.base}/api/support/conversations/${id}/attachments`, {
-    method: 'POST',
-    headers: rahim.bearer,
-    body: form,
-  });
-  if (made.status !== 201) throw new Error(`no file: ${made.status} ${await made.text()}`);
-  attachmentId = ((await made.json()) as { attachment: { id: string } }).attachment.id; // the contract's shape
-  await call(app, rahim, 'POST', `/api/support/conversations/${id}/messages`, {
-    body: 'And a file',
-    clientId: randomUUID(),
-    attachmentIds: [attachmentId],
-  });
+  attachmentId = await sendPhoto(app, rahim, id ?? '', { body: 'And a file' });
   await tenant.asPerson('system', (scope) =>
     scope.em.getConnection().execute(
       `insert into assignment_decisions (tenant_id, conversation_id, mode, reason, chosen_admin_id, candidates, waiting_since, created_at)

@@ -5,7 +5,7 @@ import { call, page, program } from '../live/live-app.ts';
 import { giveOwnRole } from '../support/own-role.ts';
 import type { TestSession, TestTenant } from '../support/people.ts';
 import { type RunningApp, startApp } from '../support/running-app.ts';
-import { userWrites } from './desk-browser.ts';
+import { sendPhoto, userWrites } from './desk-browser.ts';
 
 /**
  * Whoever may not see a conversation does not reach it from the side either (T-RB2). The outsider is an admin with every
@@ -15,12 +15,6 @@ import { userWrites } from './desk-browser.ts';
 
 const SECRET = 'Zanzibar parcel never arrived';
 const USER = 'Rahim Uddin';
-
-/** The smallest photo. */
-const PIXEL = Buffer.from(
-  'iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==',
-  'base64',
-);
 
 let app: RunningApp;
 let tenant: TestTenant;
@@ -51,21 +45,7 @@ beforeAll(async () => {
   ]);
   const { items } = await call(app, rahim, 'GET', `/api/support/conversations/${id}/messages`);
   messageId = items.find((one: { body: string | null }) => one.body === SECRET).id;
-  const form = new FormData();
-  form.set('clientId', randomUUID());
-  form.set('file', new File([PIXEL], 'zanzibar.png', { type: 'image/png' }));
-  const made = await fetch(`${app.base}/api/support/conversations/${id}/attachments`, {
-    method: 'POST',
-    headers: rahim.bearer,
-    body: form,
-  });
-  if (made.status !== 201) throw new Error(`no file: ${made.status} ${await made.text()}`);
-  attachmentId = ((await made.json()) as { attachment: { id: string } }).attachment.id; // the contract's shape
-  await call(app, rahim, 'POST', `/api/support/conversations/${id}/messages`, {
-    body: SECRET,
-    clientId: randomUUID(),
-    attachmentIds: [attachmentId],
-  });
+  attachmentId = await sendPhoto(app, rahim, id, { name: 'zanzibar.png', body: SECRET });
 });
 afterAll(() => app?.stop());
 

@@ -1,8 +1,8 @@
 import { request } from 'node:http';
-import { AxeBuilder } from '@axe-core/playwright';
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { call, page as pageSocket } from '../live/live-app.ts';
+import { faultsOf } from '../support/axe.ts';
 import { launchBrowser } from '../support/browser.ts';
 import type { TestTenant } from '../support/people.ts';
 import { type RunningApp, startApp } from '../support/running-app.ts';
@@ -13,7 +13,7 @@ let browser: Browser;
 let tenant: TestTenant;
 
 beforeAll(async () => {
-  [app, browser] = await Promise.all([startApp(), launchBrowser()]);
+  [app, browser] = await Promise.all([startApp({}, { compress: true }), launchBrowser()]);
   tenant = await app.newTenant();
 });
 afterAll(async () => {
@@ -22,9 +22,7 @@ afterAll(async () => {
 });
 
 async function axe(page: Page, what: string): Promise<void> {
-  const { violations } = await new AxeBuilder({ page }).analyze();
-  const found = violations.map((one) => `${one.id}: ${one.nodes.map((node) => node.html.slice(0, 160)).join(' | ')}`);
-  expect(found, what).toEqual([]);
+  expect(await faultsOf(page), what).toEqual([]);
   expect(await page.evaluate('document.documentElement.scrollWidth <= innerWidth'), what).toBe(true);
 }
 

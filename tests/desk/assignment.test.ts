@@ -97,10 +97,7 @@ describe('a tenant’s desk', () => {
 
   // nothing is left for the next story: nobody there, nothing open
   afterEach(async () => {
-    await test.admin.query(
-      `update conversations set status = 'closed', closed_at = now() where tenant_id = $1 and status = 'open'`,
-      [test.home.tenant.id],
-    );
+    await test.closeAll();
     await test.admin.query('update agent_presence set last_seen_at = null where tenant_id = $1', [test.home.tenant.id]);
   });
 

@@ -26,10 +26,7 @@ afterAll(() => test?.stop());
 
 // nothing is left for the next story
 afterEach(async () => {
-  await test.admin.query(
-    `update conversations set status = 'closed', closed_at = now() where tenant_id = $1 and status = 'open'`,
-    [test.home.tenant.id],
-  );
+  await test.closeAll();
 });
 
 const run = (now: Date, node = 0) => test.nodes[node]!.desk.closeIdle(test.home.tenant.id, now);

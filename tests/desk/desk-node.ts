@@ -29,6 +29,8 @@ export interface DeskTest {
   seen(agents: readonly PersonRow[], at: Date): Promise<void>;
   /** An open conversation whose user has waited for an answer since then; nobody waits without a time. */
   conversation(waitingSince?: Date, holder?: PersonRow): Promise<string>;
+  /** Closes whatever is open, without a line in the log. */
+  closeAll(): Promise<void>;
   /** The user of a conversation writes, or an agent answers. */
   write(conversationId: string, from?: PersonRow): Promise<string>;
   /** Moves everything in a conversation back, so that its last message is that old at `now`. */
@@ -110,6 +112,12 @@ export async function startDesk(howMany = 2, on = { url: databaseUrl(), adminUrl
       if (waitingSince)
         await admin.query('update conversations set waiting_since = $2 where id = $1', [id, waitingSince]);
       return id;
+    },
+    async closeAll() {
+      await admin.query(
+        `update conversations set status = 'closed', closed_at = now() where tenant_id = $1 and status = 'open'`,
+        [tenantId],
+      );
     },
     async write(conversationId, from) {
       const { rows } = await admin.query<{ id: string }>('select opened_by as id from conversations where id = $1', [

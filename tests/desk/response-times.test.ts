@@ -15,10 +15,7 @@ beforeAll(async () => {
 afterAll(() => test?.stop());
 // nothing is left for the next story
 afterEach(async () => {
-  await test.admin.query(
-    `update conversations set status = 'closed', closed_at = now() where tenant_id = $1 and status = 'open'`,
-    [test.home.tenant.id],
-  );
+  await test.closeAll();
   await look(new Date());
   for (const node of test.nodes) node.events.length = 0;
 });

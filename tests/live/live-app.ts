@@ -37,7 +37,7 @@ export async function startNode({
   const errors: unknown[] = [];
   const log = collectedLog({ error: (...told: unknown[]) => void errors.push(told) });
   const database = await openDatabase({ url: databaseUrl(), entities, log });
-  const modules = await openModules({ config, database, log, ...(backplane ? { backplane } : {}) });
+  const modules = await openModules({ config, database, log, compress: false, ...(backplane ? { backplane } : {}) });
   modules.server.listen(0, '127.0.0.1');
   await once(modules.server, 'listening');
   modules.setReadiness(null);

@@ -1,11 +1,10 @@
 import { writeFileSync } from 'node:fs';
-import { AxeBuilder } from '@axe-core/playwright';
 import { PDFiumLibrary } from '@hyzyla/pdfium';
 import type { Browser } from 'playwright-core';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { visit } from '../dashboard/desk-browser.ts';
+import { type Looks, openLooks } from '../dashboard/looks.ts';
 import { launchBrowser } from '../support/browser.ts';
-import type { TestTenant } from '../support/people.ts';
 import { type ReportsApp, startReportsApp } from './reports-app.ts';
 
 /** The reports: in both sizes, themes and languages nothing overflows, and axe finds nothing; on paper all is there. */
@@ -34,37 +33,36 @@ const STATES: [who: 'lead' | 'viewer', path: string][] = [
 const shots = process.env['PAGES_SHOTS'];
 let reports: ReportsApp;
 let browser: Browser;
+let looks: Looks;
 
 beforeAll(async () => {
   [reports, browser] = await Promise.all([startReportsApp(), launchBrowser()]);
   await reports.fold();
+  looks = await openLooks(browser, reports.app, reports.home, 'lead');
 }, 60_000);
 afterAll(async () => {
   await browser?.close();
   await reports?.stop();
 });
 
-const looks = [
-  { width: 360, height: 640, dark: false, language: 'en', axe: true },
-  { width: 1280, height: 800, dark: true, language: 'en', axe: true },
-  { width: 1280, height: 800, dark: false, language: 'bn', axe: false },
-  { width: 360, height: 640, dark: true, language: 'bn', axe: false },
-] as const;
-
 test.for(PAGES)('%s', { timeout: 90_000 }, async (page) => {
-  const path = page.replace('the-longest', await longest());
-  await expectLooks(reports.home, 'lead', path);
+  await looks.expectFine(page.replace('the-longest', await longest()));
 });
 
 test('a company without numbers, somebody who may not, an address that is wrong', { timeout: 180_000 }, async () => {
   const empty = await reports.app.newTenant();
-  for (const [who, path] of STATES) await expectLooks(empty, who, path, `empty-${who}`);
+  const eyes = {
+    lead: await openLooks(browser, reports.app, empty, 'lead'),
+    viewer: await openLooks(browser, reports.app, empty, 'viewer'),
+  };
+  for (const [who, path] of STATES) await eyes[who].expectFine(path, `empty-${who}`);
   // made, and nothing in them
   await empty.asPerson('system', async (scope) => {
     const tenant = { ...scope.tenant };
     await scope.em.execute('insert into report_states (tenant_id, as_of) values (?, now())', [tenant.id]);
   });
-  for (const path of ['', '/agents']) await expectLooks(empty, 'lead', `/admin/support-reports${path}`, 'nothing');
+  for (const path of ['', '/agents']) await eyes.lead.expectFine(`/admin/support-reports${path}`, 'nothing');
+  await Promise.all(Object.values(eyes).map((looks) => looks.close()));
 });
 
 async function longest(): Promise<string> {
@@ -73,32 +71,6 @@ async function longest(): Promise<string> {
     [reports.home.tenant.id],
   );
   return rows[0]?.id ?? '';
-}
-
-async function expectLooks(home: TestTenant, who: 'lead' | 'viewer', path: string, name = ''): Promise<void> {
-  for (const { axe, ...look } of looks) {
-    const { page, context, complaints } = await visit(browser, reports.app, home, who, look);
-    const answer = await page.goto(path);
-    const where = `${name} ${path} ${look.width} ${look.dark ? 'dark' : 'light'} ${look.language}`;
-    if (shots) await page.screenshot({ path: `${shots}/${where.replace(/\W+/g, '-')}-top.png` });
-    await page.evaluate(`for (const one of document.querySelectorAll('main details')) one.open = true`);
-    const overflow = await page.evaluate(
-      `[...document.querySelectorAll('html, main')].map((one) => one.scrollWidth - one.clientWidth)`,
-    );
-    expect([where, overflow]).toEqual([where, [0, 0]]);
-    if (shots) {
-      const height = Number(await page.evaluate(`document.querySelector('main').scrollHeight`)) + 120;
-      await page.setViewportSize({ width: look.width, height: Math.min(height, 6_000) });
-      await page.screenshot({ path: `${shots}/${where.replace(/\W+/g, '-')}.png` });
-    }
-    if (axe) {
-      const { violations } = await new AxeBuilder({ page }).analyze();
-      expect(violations.map((one) => [where, one.id, one.nodes.map((node) => node.html)])).toEqual([]);
-    }
-    // a browser says itself that the answer was none it wanted
-    if (answer?.ok()) expect([where, complaints]).toEqual([where, []]);
-    await context.close();
-  }
 }
 
 test('on paper: the report with its headings and what its numbers mean, and nothing to click', {

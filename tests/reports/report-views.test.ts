@@ -1,5 +1,4 @@
 /** Reports under a name, the desk at this moment, and the mail on Mondays. */
-import AxeBuilder from '@axe-core/playwright';
 import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { openAppViews } from '../../src/app.ts';
@@ -11,6 +10,7 @@ import { userWrites } from '../dashboard/desk-browser.ts';
 import { type PlainBrowser, plainBrowser } from '../dashboard-admin/admin-pages.ts';
 import { HURRY } from '../reach/hurry.ts';
 import { type MailServer, startMailServer } from '../reach/mail-server.ts';
+import { faultsOf } from '../support/axe.ts';
 import { launchBrowser } from '../support/browser.ts';
 import { type FreshDatabase, freshDatabase } from '../support/database.ts';
 import type { TestTenant } from '../support/people.ts';
@@ -147,8 +147,7 @@ describe('the desk at this moment', () => {
       expect(await wall.locator('.now-numbers dd').first().textContent()).toBe('3');
       await context.setOffline(false);
       await wall.locator('.now-numbers dd').first().filter({ hasText: '4' }).waitFor({ timeout: 30_000 });
-      const found = await new AxeBuilder({ page: wall }).analyze();
-      expect(found.violations.map(({ id, nodes }) => [id, nodes[0]?.html])).toEqual([]);
+      expect(await faultsOf(wall)).toEqual([]);
     } finally {
       await chromium.close();
     }

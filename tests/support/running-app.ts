@@ -23,10 +23,13 @@ export interface RunningApp extends Pick<Modules, 'routes' | 'rooms'> {
 
 const silent = collectedLog();
 
-/** Starts the app as `npm start` does, in this process and on a free port; limits off unless `env` says otherwise. */
+/**
+ * Starts the app as `npm start` does, in this process and on a free port; limits off unless `env` says otherwise, and
+ * nothing compressed unless `more` does.
+ */
 export async function startApp(
   env: Record<string, string> = {},
-  more: Pick<ModuleDeps, 'patience'> = {},
+  more: Pick<ModuleDeps, 'patience' | 'compress'> = {},
 ): Promise<RunningApp> {
   const dataDir = mkdtempSync(join(tmpdir(), 'app-'));
   const read = readConfig({
@@ -39,7 +42,7 @@ export async function startApp(
   });
   const config = { ...read, secretKey: read.secretKey ?? TEST_SECRET_KEY };
   const database = await openDatabase({ url: read.databaseUrl ?? databaseUrl(), entities, log: silent });
-  const modules = await openModules({ config, database, log: silent, ...more });
+  const modules = await openModules({ config, database, log: silent, compress: false, ...more });
   modules.server.listen(0, '127.0.0.1');
   await once(modules.server, 'listening');
   modules.setReadiness(null);
