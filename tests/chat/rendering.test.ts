@@ -1,6 +1,6 @@
 /**
  * What people write, in every place where pages, fragments and mails show it, in a real browser: T-RN1 to T-RN6. (T-RN7 is
- * torture.test.ts.) Ten thousand attempts, without our policy first: the escaping must do it alone.
+ * torture.test.ts.) Ten thousand attempts, under a policy that only reports: the escaping must do it alone.
  */
 import { once } from 'node:events';
 import { createServer, type Server } from 'node:http';
@@ -239,52 +239,62 @@ async function shownIn(page: Page, document: string): Promise<{ hit: unknown; st
 }
 
 describe('ten thousand texts that would like to run', () => {
-  it.each([
-    ['without a policy', false],
-    ['under our policy, which has nothing to report', true],
-  ])(
-    '%s: nothing runs, no element and no attribute of theirs survives, in any place (T-RN1, T-RN2, T-RN3)',
-    async (_, withPolicy) => {
-      const all = payloads();
-      expect(all.length).toBeGreaterThanOrEqual(10_000);
-      head = withPolicy ? createHeadTemplates({ https: false }).page : [];
-      const page = await browser.newPage();
-      const complaints: string[] = [];
-      page.on('console', (said) => {
-        if (/Content Security Policy|Refused to/.test(said.text())) complaints.push(said.text());
-      });
-      const size = 250;
-      for (let from = 0; from < all.length; from += size) {
-        const some = all.slice(from, from + size);
-        const document = `<!doctype html><meta charset="utf-8"><title>x</title><ol id="list">${some.map((text, n) => places(text, from + n + 1)).join('\n')}</ol>`;
-        const { hit, strange, ids } = await shownIn(page, document);
-        expect([from, hit, strange]).toEqual([from, 0, []]);
-        expect(ids.filter((id) => !/^(list|m\d+|d-.*|comment|dn\d+|c-r\d+|o-r\d+)$/.test(id))).toEqual([]);
-      }
-      // whole pages, where text stands in attributes, a field and hidden inputs
-      for (const text of all.filter((_one, n) => n % 101 === 0)) {
-        const { hit, strange } = await shownIn(page, wholePage(text).replaceAll(/<script[^>]*><\/script>/g, ''));
-        expect([text, hit, strange.filter((one) => one !== '<noscript>')]).toEqual([text, 0, []]);
-        // mails have their styles on their elements, which our own pages' policy would not let them
-        if (withPolicy) continue;
-        const mailed = await shownIn(page, mail(text));
-        expect([text, mailed.hit, mailed.strange]).toEqual([text, 0, []]);
-      }
-      expect(complaints).toEqual([]);
-      await page.close();
-    },
-    240_000,
-  );
-
-  it('it could happen: the same browser runs what is not made safe', async () => {
+  it('nothing runs, no element and no attribute of theirs survives in any place, and our policy has nothing to report (T-RN1, T-RN2, T-RN3)', async () => {
+    const all = payloads();
+    expect(all.length).toBeGreaterThanOrEqual(10_000);
+    const { page, complaints } = await listeningPage();
+    head = reportingPolicy();
+    const size = 250;
+    for (let from = 0; from < all.length; from += size) {
+      const some = all.slice(from, from + size);
+      const document = `<!doctype html><meta charset="utf-8"><title>x</title><ol id="list">${some.map((text, n) => places(text, from + n + 1)).join('\n')}</ol>`;
+      const { hit, strange, ids } = await shownIn(page, document);
+      expect([from, hit, strange]).toEqual([from, 0, []]);
+      expect(ids.filter((id) => !/^(list|m\d+|d-.*|comment|dn\d+|c-r\d+|o-r\d+)$/.test(id))).toEqual([]);
+    }
+    const some = all.filter((_one, n) => n % 101 === 0);
+    // whole pages, where text stands in attributes, a field and hidden inputs
+    for (const text of some) {
+      const { hit, strange } = await shownIn(page, wholePage(text).replaceAll(/<script[^>]*><\/script>/g, ''));
+      expect([text, hit, strange.filter((one) => one !== '<noscript>')]).toEqual([text, 0, []]);
+    }
+    // mails have their styles on their elements, which our own pages' policy would not let them
     head = [];
-    const page = await browser.newPage();
+    for (const text of some) {
+      const { hit, strange } = await shownIn(page, mail(text));
+      expect([text, hit, strange]).toEqual([text, 0, []]);
+    }
+    expect(complaints).toEqual([]);
+    await page.close();
+  }, 240_000);
+
+  it('it could happen: the same browser runs what is not made safe, and the policy says so', async () => {
+    const { page, complaints } = await listeningPage();
+    head = reportingPolicy();
     const { hit, strange } = await shownIn(page, `<!doctype html><p class="body">${CORES[1]}</p>`);
     expect(hit).toBe(1);
     expect(strange).toEqual(expect.arrayContaining(['<img>', 'unguarded', 'onerror']));
+    expect(complaints).toEqual([expect.stringContaining('inline event handler')]);
     await page.close();
   });
 });
+
+/** A page, and what it says of the policy. */
+async function listeningPage(): Promise<{ page: Page; complaints: string[] }> {
+  const page = await browser.newPage();
+  const complaints: string[] = [];
+  page.on('console', (said) => {
+    if (/Content Security Policy|Refused to/.test(said.text())) complaints.push(said.text());
+  });
+  return { page, complaints };
+}
+
+/** The heads of our pages, whose policy reports and stops nothing: the escaping must do it alone. */
+function reportingPolicy(): string[] {
+  return createHeadTemplates({ https: false }).page.map((part) =>
+    part === 'Content-Security-Policy' ? 'Content-Security-Policy-Report-Only' : part,
+  );
+}
 
 describe('links (T-RN4)', () => {
   it('are http and https only, open apart, and say which host it really is', () => {
@@ -347,13 +357,15 @@ describe('the cost of cleaning (T-RN5)', () => {
         .repeat(Math.ceil(length / parts.join('').length))
         .slice(0, length);
       const timed = () => {
-        const began = process.cpuUsage().user;
+        const began = process.cpuUsage();
         richText(text);
-        return (process.cpuUsage().user - began) / 1_000;
+        const { user, system } = process.cpuUsage(began);
+        return (user + system) / 1_000;
       };
-      // once more where a collection or a neighbour took the time
-      const ms = timed();
-      if (ms > 20 && timed() > 20 && timed() > 20) slow.push([ms, text.slice(0, 60)]);
+      // again where a collection took the time; what it costs is the least that it took
+      let ms = timed();
+      for (let again = 0; again < 4 && ms > 20; again++) ms = Math.min(ms, timed());
+      if (ms > 20) slow.push([ms, text.slice(0, 60)]);
     }
     expect(slow).toEqual([]);
   }, 240_000);
