@@ -31,14 +31,17 @@ export function rewrite(name: string, rewrites: readonly Rewrite[]): void {
   const isMigrated = process.env['FAULTS_MIGRATED'] === '1';
   const left = new Set([...files.keys()].filter((url) => !(isMigrated && url.includes('/migrations/'))));
   if (left.size === 0) say(`[${name}] applied`);
-  registerHooks({
+  const hooks = registerHooks({
     load(url, context, nextLoad) {
       const loaded = nextLoad(url, context);
       const wanted = files.get(url.split('?', 1)[0] ?? url);
       if (!wanted) return loaded;
       let text = loaded.source?.toString() ?? '';
       for (const { find, put } of wanted) text = text.replace(find, () => put);
-      if (left.delete(url) && left.size === 0) say(`[${name}] applied`);
+      if (left.delete(url) && left.size === 0) {
+        say(`[${name}] applied`);
+        hooks.deregister();
+      }
       return { ...loaded, source: text };
     },
   });

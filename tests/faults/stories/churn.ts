@@ -3,8 +3,8 @@ import { textOf } from '../lab/lab.ts';
 import { connected, inLab, type Story } from './story.ts';
 
 /**
- * F14 and F16 in one: people with two devices each, and an agent who reads all, talk over two nodes while lines are
- * reset, cut in the middle of a frame, slowed and dropped. Half of the devices send by POST.
+ * F14 and F16 in one: people with two devices each, and an agent who reads all, talk over two nodes (or as many as
+ * `options` say) while lines are reset, cut in the middle of a frame, slowed and dropped. Half of the devices send by POST.
  */
 export const churn: Story = (options) =>
   inLab(options, { nodes: 2 }, async (lab) => {
@@ -21,7 +21,7 @@ export const churn: Story = (options) =>
           rooms: [conversation.id],
           via: number === 1 && at % 2 === 1 ? 'post' : 'socket',
           // each device stays with one node as long as it can, so that what they send meets in the database
-          ports: () => (random.chance(0.8) ? [lab.seats[number]?.front.port ?? 0] : lab.ports()),
+          ports: () => (random.chance(0.8) ? [lab.seats[number % lab.seats.length]?.front.port ?? 0] : lab.ports()),
         }),
       })),
     );
