@@ -1,8 +1,7 @@
 import { type Database, transact } from '../../platform/database/index.ts';
 import { NotFound } from '../../platform/errors/index.ts';
-import { recordAudit, systemActor, type Tenancy } from '../../tenancy/index.ts';
-import type { SignedIn } from '../host-keys/sign-in-by-host.ts';
-import { openSession } from '../sessions/open-session.ts';
+import { systemActor, type Tenancy } from '../../tenancy/index.ts';
+import { letIn, type SignedIn } from '../sessions/let-in.ts';
 import type { SessionKind } from '../sessions/session.entity.ts';
 import { User } from '../users/user.entity.ts';
 import { DEMO_ISSUER, demoPerson } from './demo-people.ts';
@@ -25,24 +24,8 @@ export async function signInDemoPerson(
         status: 'active',
       });
       if (!user) throw new NotFound();
-      const side = user.isAdmin() ? 'admin' : 'user';
-      const session = openSession(inside, { id: user.id, side }, kind, person.context);
       user.lastSeenAt = inside.now;
-      recordAudit(
-        { ...inside, actor: { ...inside.actor, id: user.id } },
-        {
-          action: 'SUPPORT_SIGNED_IN',
-          entityType: 'user',
-          entityId: user.id,
-          metadata: { userType: user.userType, by: 'demo', session: kind },
-        },
-      );
-      await inside.em.flush();
-      return {
-        ...session,
-        tenant: { id: tenant.id, slug: tenant.slug },
-        user: { id: user.id, userType: user.userType, name: user.name },
-      };
+      return letIn(inside, user, kind, { by: 'demo', context: person.context });
     }),
   );
 }

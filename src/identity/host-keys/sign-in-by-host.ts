@@ -1,19 +1,13 @@
-import { type Database, type Log, type Scope, type TenantRef, transact } from '../../platform/database/index.ts';
+import { type Database, type Log, type Scope, transact } from '../../platform/database/index.ts';
 import { NotSignedIn } from '../../platform/errors/index.ts';
-import { recordAudit, systemActor, type Tenancy } from '../../tenancy/index.ts';
-import { type OpenedSession, openSession } from '../sessions/open-session.ts';
+import { systemActor, type Tenancy } from '../../tenancy/index.ts';
+import { letIn, type SignedIn } from '../sessions/let-in.ts';
 import type { SessionKind } from '../sessions/session.entity.ts';
 import { mirrorUser } from '../users/mirror-user.ts';
 import { ADMIN } from '../users/user.entity.ts';
 import { type HostTokenClaims, MAX_SKEW_SECONDS } from './host-token.input.ts';
 import type { Sealer } from './sealed-secret.ts';
 import { readHostToken, type TokenFault, type UnverifiedHostToken, verifyHostToken } from './verify-host-token.ts';
-
-/** Who signed in, and the session that was opened for them. */
-export interface SignedIn extends OpenedSession {
-  readonly tenant: TenantRef;
-  readonly user: { readonly id: string; readonly userType: string; readonly name: string };
-}
 
 /**
  * Signs in whom a host's token vouches for: checks it, spends its `jti`, mirrors the person and opens a session, all in
@@ -41,27 +35,7 @@ export async function signInByHost(
       if (!(await spend(inside, read.claims))) throw refused(deps.log, 'used', tenant.id);
       const user = await mirrorUser(inside, mirrored(read.claims));
       if (!user.isActive()) throw refused(deps.log, 'deactivated', tenant.id);
-      const session = openSession(
-        inside,
-        { id: user.id, side: user.isAdmin() ? 'admin' : 'user' },
-        kind,
-        read.claims.context,
-      );
-      recordAudit(
-        { ...inside, actor: { ...inside.actor, id: user.id } },
-        {
-          action: 'SUPPORT_SIGNED_IN',
-          entityType: 'user',
-          entityId: user.id,
-          metadata: { userType: user.userType, by: 'host', session: kind },
-        },
-      );
-      await inside.em.flush();
-      return {
-        ...session,
-        tenant: { id: tenant.id, slug: tenant.slug },
-        user: { id: user.id, userType: user.userType, name: user.name },
-      };
+      return letIn(inside, user, kind, { by: 'host', context: read.claims.context });
     }),
   );
 }

@@ -1,10 +1,9 @@
 import { createHmac } from 'node:crypto';
 import { type Database, type Log, transact } from '../../platform/database/index.ts';
 import { NotSignedIn, TooMany } from '../../platform/errors/index.ts';
-import { recordAudit, systemActor } from '../../tenancy/index.ts';
+import { systemActor } from '../../tenancy/index.ts';
 import { DEMO_ISSUER } from '../demo/demo-people.ts';
-import type { SignedIn } from '../host-keys/sign-in-by-host.ts';
-import { openSession } from '../sessions/open-session.ts';
+import { letIn, type SignedIn } from '../sessions/let-in.ts';
 import type { SessionKind } from '../sessions/session.entity.ts';
 import { normaliseEmail } from '../users/normalise-email.ts';
 import { User } from '../users/user.entity.ts';
@@ -61,19 +60,8 @@ export async function signInByPassword(
   return database.withScope(tenant, systemActor(tenant.id), (scope) =>
     transact(scope, async (inside) => {
       const user = await inside.em.findOneOrFail(User, { id: admin.user_id });
-      const session = openSession(inside, { id: user.id, side: 'admin' }, kind);
       user.lastSeenAt = inside.now;
-      recordAudit(
-        { ...inside, actor: { ...inside.actor, id: user.id } },
-        {
-          action: 'SUPPORT_SIGNED_IN',
-          entityType: 'user',
-          entityId: user.id,
-          metadata: { userType: user.userType, by: 'password', session: kind },
-        },
-      );
-      await inside.em.flush();
-      return { ...session, tenant, user: { id: user.id, userType: user.userType, name: user.name } };
+      return letIn(inside, user, kind, { by: 'password' });
     }),
   );
 }

@@ -1,9 +1,8 @@
 import { createHmac, hkdfSync } from 'node:crypto';
 import { type Database, type Scope, type TenantRef, transact } from '../../platform/database/index.ts';
 import { NotFound } from '../../platform/errors/index.ts';
-import { recordAudit, systemActor } from '../../tenancy/index.ts';
-import type { SignedIn } from '../host-keys/sign-in-by-host.ts';
-import { openSession } from '../sessions/open-session.ts';
+import { systemActor } from '../../tenancy/index.ts';
+import { letIn, type SignedIn } from '../sessions/let-in.ts';
 import { isSecretToken, tokenHash } from '../sessions/secret-token.ts';
 
 const PREFIX = 'sgl_';
@@ -100,18 +99,8 @@ export function createSignInLinks({
             [link.linkId, tenant.id],
           );
           if (!active || used.length !== 1) throw new NotFound();
-          const session = openSession(inside, { id: user.id, side: 'user' }, 'browser', null, SESSION_MS);
-          recordAudit(
-            { ...inside, actor: { ...inside.actor, id: user.id } },
-            {
-              action: 'SUPPORT_SIGNED_IN',
-              entityType: 'user',
-              entityId: user.id,
-              metadata: { userType: user.userType, by: 'mail', session: 'browser' },
-            },
-          );
-          await inside.em.flush();
-          return { ...session, tenant, user, conversationId };
+          const signedIn = await letIn(inside, user, 'browser', { by: 'mail', lifetimeMs: SESSION_MS });
+          return { ...signedIn, conversationId };
         }),
       );
     },
