@@ -41,7 +41,7 @@ interface Proof {
 const PROOFS: Readonly<Record<string, Proof>> = {
   'ack-before-commit': { story: killNode, finds: ['lost'], rounds: 2 },
   'no-repeat-check': { story: churn, finds: ['duplicate'], isInDatabase: true },
-  'no-row-lock': { story: churn, finds: ['duplicate', 'gap'], rounds: 4, isInDatabase: true },
+  'no-row-lock': { story: churn, finds: ['duplicate', 'gap'], rounds: 10, isInDatabase: true },
   'number-for-refused': { story: refusals, finds: ['gap'], rounds: 1, isInDatabase: true },
   'resume-from-equal': { story: churn, finds: ['duplicate'], rounds: 12, nodes: 1 },
   'cursor-by-id': { story: churn, finds: ['gap', 'stale', 'reorder'], rounds: 8, isInDatabase: true },
