@@ -1,7 +1,7 @@
 import { access } from './stories/access.ts';
 import { balancers } from './stories/balancers.ts';
 import { churn } from './stories/churn.ts';
-import { cursors } from './stories/cursors.ts';
+import { changesMeanwhile, cursors } from './stories/cursors.ts';
 import { deafDatabase, heldRows, unknownCommit } from './stories/database.ts';
 import { assignmentRaces, claimRaces, closingRaces } from './stories/desk.ts';
 import { fanOut } from './stories/fan-out.ts';
@@ -82,6 +82,7 @@ export const CATALOGUE: readonly Entry[] = [
   { row: 'F14', title: 'the network is gone for two seconds, again and again', story: flapping, short: 3 },
   { row: 'churn', title: 'lines are cut, reset, slowed and dropped over two nodes', story: churn, short: 10 },
   { row: 'F15', title: 'old, future and foreign cursors', story: cursors, short: 4 },
+  { row: 'F15', title: 'what changes while somebody catches up', story: changesMeanwhile, short: 2 },
   { row: 'F16', title: 'a page and its stream are one state', story: snapshots, short: 40 },
   { row: 'F17', title: 'what is not committed is not gone past', story: commitOrder, short: 6 },
   { row: 'F17', title: 'rows are held and connections ended', story: heldRows, short: 2 },
