@@ -24,8 +24,21 @@ afterAll(async () => {
 });
 
 /** A raw peer after a handshake of its own, so that it may break every rule. */
-async function rawPeer(session: TestSession): Promise<Socket> {
-  const { hostname, port, host } = new URL(node.base);
+async function rawPeer(session: TestSession, at = node): Promise<Socket> {
+  const { socket, head } = await handshake(session, at);
+  expect(head).toContain('101 Switching Protocols');
+  return socket;
+}
+
+/** What a handshake is answered. */
+async function shakeHands(session: TestSession, at: LiveNode): Promise<string> {
+  const { socket, head } = await handshake(session, at);
+  socket.destroy();
+  return head;
+}
+
+async function handshake(session: TestSession, at: LiveNode): Promise<{ socket: Socket; head: string }> {
+  const { hostname, port, host } = new URL(at.base);
   const socket = connect(Number(port), hostname);
   socket.on('error', () => {});
   socket.write(
@@ -42,8 +55,7 @@ async function rawPeer(session: TestSession): Promise<Socket> {
     ].join('\r\n'),
   );
   const [head] = await once(socket, 'data');
-  expect(String(head)).toContain('101 Switching Protocols');
-  return socket;
+  return { socket, head: String(head) };
 }
 
 /** A masked frame of a client; the mask is zero, which is allowed. */
@@ -61,7 +73,8 @@ function closeCode(received: Buffer): number | null {
 async function received(socket: Socket): Promise<Buffer> {
   const chunks: Buffer[] = [];
   socket.on('data', (chunk: Buffer) => void chunks.push(chunk));
-  await Promise.race([once(socket, 'close'), sleep(4_000)]);
+  // whoever is cut in the middle of a flood is reset
+  await Promise.race([once(socket, 'close').catch(() => {}), sleep(4_000)]);
   return Buffer.concat(chunks);
 }
 
@@ -143,6 +156,33 @@ describe('hostile peers', () => {
     expect(rest).toEqual(Array.from({ length: total + 1 - last }, (_, index) => last + index + 1));
     await Promise.all([sender, reader, again].map((socket) => socket.close()));
   }, 90_000);
+
+  it('that ping by the thousand are cut, and get no other socket for a while, which they are told late', async () => {
+    const limited = await startNode({ env: { LIMITS: 'on' } });
+    const { signIn } = await newTenant(limited.database);
+    const [flooder, other] = await Promise.all([signIn('rahim'), signIn('ayesha')]);
+    for (const [session, opcode] of [
+      [flooder, 9],
+      [other, 10],
+    ] as const) {
+      const peer = await rawPeer(session, limited);
+      const isCut = received(peer);
+      const began = performance.now();
+      for (let round = 0; round < 20; round += 1) {
+        peer.write(Buffer.concat(Array.from({ length: 1_000 }, () => frame(opcode, 'x', true))));
+      }
+      await isCut;
+      expect(performance.now() - began).toBeLessThan(3_500);
+    }
+    for (const session of [flooder, other]) {
+      const began = performance.now();
+      expect(await shakeHands(session, limited)).toContain('429 Too Many Requests');
+      expect(performance.now() - began).toBeGreaterThan(900);
+    }
+    const third = await signIn('agent');
+    expect(await shakeHands(third, limited)).toContain('101 Switching Protocols');
+    await limited.stop();
+  });
 
   it('that ask for too much in one go wait in their line, and get every answer', async () => {
     const limited = await startNode({ env: { LIMITS: 'on' } });

@@ -27,6 +27,8 @@ export function openPostgresBackplane({
     try {
       await client.connect();
       client.on('notification', ({ payload }) => heard(payload ?? ''));
+      // every notification is a transaction with an id, whose commit would wait for the disk; hints may be lost
+      await client.query('set synchronous_commit = off');
       await client.query(`listen ${CHANNEL}`);
     } catch (error) {
       destroy(client);

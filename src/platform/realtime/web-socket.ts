@@ -28,6 +28,9 @@ const IDENTIFY_TIMEOUT_MS = 5_000;
 const RUDE_FOR_MS = 10_000;
 /** The close frame says why; after this nobody listens. */
 const RUDE_CLOSE_MS = 250;
+/** They get their refusal so late, because whoever waits for an answer asks no more meanwhile; so many of a person's at once. */
+const RUDE_WAIT_MS = 1_000;
+const RUDE_WAITING = 4;
 /** After a restart thousands come at once: so many are looked up together, the others wait in line. */
 const IDENTIFY_AT_ONCE = 100;
 
@@ -83,13 +86,14 @@ export function serveWebSockets(deps: WebSocketDeps): { close(): void } {
   });
   const byAddress = createCounted();
   const unknownByAddress = createCounted();
-  const rude = new Map<string, NodeJS.Timeout>();
+  /** People who were rude, and how many of their sockets wait for a refusal. */
+  const rude = new Map<string, { readonly timer: NodeJS.Timeout; waiting: number }>();
   const beats = createBeats(deps.beatSeconds ?? BEAT_SECONDS);
   const line = createLine(IDENTIFY_AT_ONCE);
   let nextId = 0;
 
   function onUpgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
-    socket.on('error', () => {});
+    socket.on('error', ignore);
     const address = gate.clientAddress(request);
     const isUnknown = gate.credentialOf(request) === null;
     const refusal = refusalOf(request) ?? crowdOf(address, isUnknown);
@@ -144,27 +148,37 @@ export function serveWebSockets(deps: WebSocketDeps): { close(): void } {
     if (socket.destroyed || !dialect) return;
     if (hub.isDraining) return refuse(socket, 503);
     if (visitor && limits) {
-      if (rude.has(nameOf(visitor))) return refuse(socket, 429);
+      const known = rude.get(nameOf(visitor));
+      if (known) {
+        if (known.waiting < RUDE_WAITING) {
+          known.waiting += 1;
+          await sleep(RUDE_WAIT_MS);
+          known.waiting -= 1;
+        }
+        return refuse(socket, 429);
+      }
       await makeRoomFor(visitor);
       // asked again without a wait before this one counts, or many that come at once would all find room
       if (isCrowded(visitor) || isFull(visitor, limits)) return refuse(socket, 429);
     }
     if (socket.destroyed) return;
-    await new Promise<void>((done) => {
-      // ws answers a malformed handshake itself, without calling back
-      socket.once('close', () => done());
-      wss.handleUpgrade(request, socket, head, (ws) => {
-        ws.on('error', () => {});
-        if (visitor) {
-          open(ws, socket, request, visitor, dialect);
-          done();
-        } else {
-          ws.on('message', () => {});
-          ws.close(4401, 'signed out');
-          setTimeout(() => ws.terminate(), IMPATIENT_CLOSE_MS).unref();
-        }
-      });
+    const { promise: isDone, resolve: done } = Promise.withResolvers<void>();
+    // ws answers a malformed handshake itself, without calling back
+    socket.once('close', done);
+    wss.handleUpgrade(request, socket, head, (ws) => {
+      ws.on('error', ignore);
+      if (visitor) {
+        open(ws, socket, request, visitor, dialect);
+        done();
+      } else {
+        ws.on('message', ignore);
+        ws.close(4401, 'signed out');
+        endAfter(ws, IMPATIENT_CLOSE_MS);
+      }
     });
+    await isDone;
+    // a listener that stays would keep the request, headers and all, as long as the socket lives
+    socket.off('close', done);
   }
 
   /** Who comes back after a broken line may still be counted with the sockets that broke: those are asked first. */
@@ -188,8 +202,9 @@ export function serveWebSockets(deps: WebSocketDeps): { close(): void } {
   /** Until the time is over this person gets no socket. */
   function wasRude(visitor: Visitor): void {
     const name = nameOf(visitor);
-    clearTimeout(rude.get(name));
-    rude.set(name, setTimeout(() => rude.delete(name), RUDE_FOR_MS).unref());
+    const known = rude.get(name);
+    if (known) known.timer.refresh();
+    else rude.set(name, { timer: setTimeout(() => rude.delete(name), RUDE_FOR_MS).unref(), waiting: 0 });
   }
 
   function open(ws: WebSocket, socket: Duplex, request: IncomingMessage, visitor: Visitor, dialect: Dialect): void {
@@ -204,7 +219,7 @@ export function serveWebSockets(deps: WebSocketDeps): { close(): void } {
       if (!code?.startsWith('WS_ERR_')) return;
       wasRude(visitor);
       // ws would read on, and throw away what comes, until the other side closes
-      setTimeout(() => ws.terminate(), RUDE_CLOSE_MS).unref();
+      endAfter(ws, RUDE_CLOSE_MS);
     });
     const budget = limits ? createBudget(limits.framesPerSecond, connection) : null;
     ws.on('message', (data, isBinary) => {
@@ -215,16 +230,22 @@ export function serveWebSockets(deps: WebSocketDeps): { close(): void } {
       // one buffer a message with ws's default binaryType
       handler.received((data as Buffer).toString());
     });
-    ws.on('pong', () => {
+    /** A well-made client pings now and then. */
+    function pinged(): void {
       beat.isAlive = true;
-      budget?.spend();
-    });
-    ws.on('ping', () => {
-      beat.isAlive = true;
-      budget?.spend();
-    });
+      if (!connection.isOpen) return;
+      const isFlood = budget?.spend() === 'flood';
+      // ws ends by itself who pings and pings and does not take the answers
+      if (!isFlood && ws.readyState === ws.OPEN) return;
+      wasRude(visitor);
+      connection.close(1008);
+      endAfter(ws, RUDE_CLOSE_MS);
+    }
+    ws.on('pong', pinged);
+    ws.on('ping', pinged);
     ws.on('close', () => {
       forget();
+      budget?.stop();
       hub.detach(connection);
       handler.closed?.();
     });
@@ -282,7 +303,7 @@ function connect(
       hub.detach(connection);
       ws.close(code);
       // who reads too slowly gets what is under way first; everybody else has nothing left to say
-      if (code !== 1013) setTimeout(() => ws.terminate(), IMPATIENT_CLOSE_MS).unref();
+      if (code !== 1013) endAfter(ws, IMPATIENT_CLOSE_MS);
     },
     async drained() {
       for (let waited = 0; socket.writableLength > CALM_BYTES; waited += 20) {
@@ -294,13 +315,16 @@ function connect(
     renew: () => visitor.renew(),
     async probe() {
       const answered = await new Promise<boolean>((resolve) => {
-        const answer = () => resolve(true);
-        ws.once('pong', answer);
-        ws.ping();
-        setTimeout(() => {
+        const answer = () => {
+          clearTimeout(timer);
+          resolve(true);
+        };
+        const timer = setTimeout(() => {
           ws.off('pong', answer);
           resolve(false);
         }, PROBE_MS).unref();
+        ws.once('pong', answer);
+        ws.ping();
       });
       if (answered) return;
       connection.close(1013);
@@ -320,6 +344,8 @@ function connect(
   });
   return connection;
 }
+
+function ignore(): void {}
 
 /** A whole text message of a server, header and payload in one buffer (RFC 6455, 5.2: FIN, opcode 1, no mask). */
 function textFrame(text: string): Buffer {
@@ -373,27 +399,36 @@ function createBeats(seconds: number) {
   };
 }
 
-/** Lets a socket send so many frames a second, with three seconds' worth at once; the rest waits in its line. */
+/**
+ * Lets a socket send so many frames a second, with three seconds' worth at once; the rest waits in its line. `flood`:
+ * what came at once already is as much again.
+ */
 function createBudget(framesPerSecond: number, connection: SocketConnection) {
-  let tokens = framesPerSecond * 3;
+  const most = framesPerSecond * 3;
+  let tokens = most;
   let filledAt = performance.now();
-  let isPaused = false;
+  let timer: NodeJS.Timeout | null = null;
   return {
-    spend(): void {
+    spend(): 'fine' | 'flood' {
       const now = performance.now();
-      tokens = Math.min(framesPerSecond * 3, tokens + ((now - filledAt) * framesPerSecond) / 1_000);
+      tokens = Math.min(most, tokens + ((now - filledAt) * framesPerSecond) / 1_000);
       filledAt = now;
       tokens -= 1;
-      if (tokens >= 0 || isPaused) return;
-      isPaused = true;
-      connection.pause();
-      setTimeout(
-        () => {
-          isPaused = false;
-          connection.resume();
-        },
-        Math.min(2_000, 100 + (-tokens * 1_000) / framesPerSecond),
-      ).unref();
+      if (tokens < 0 && timer === null) {
+        connection.pause();
+        timer = setTimeout(
+          () => {
+            timer = null;
+            connection.resume();
+          },
+          Math.min(2_000, 100 + (-tokens * 1_000) / framesPerSecond),
+        ).unref();
+      }
+      return tokens < -most ? 'flood' : 'fine';
+    },
+    /** The socket is gone: a timer would keep it. */
+    stop(): void {
+      if (timer !== null) clearTimeout(timer);
     },
   };
 }
@@ -448,5 +483,15 @@ function refuse(socket: Duplex, status: number): void {
     // whoever shakes hands waits for the answer before they say more; what a flood says now would be kept until the end
     () => socket.destroy(),
   );
-  setTimeout(() => socket.destroy(), IMPATIENT_CLOSE_MS).unref();
+  const timer = setTimeout(() => socket.destroy(), IMPATIENT_CLOSE_MS).unref();
+  socket.once('close', () => clearTimeout(timer));
+}
+
+/**
+ * Ends what has not ended by itself by then. A timer that outlives its socket keeps it, and all that was asked with it,
+ * long enough to grow old in the heap: five hundred a second come back and are turned away.
+ */
+function endAfter(ws: WebSocket, ms: number): void {
+  const timer = setTimeout(() => ws.terminate(), ms).unref();
+  ws.once('close', () => clearTimeout(timer));
 }
