@@ -21,6 +21,7 @@ import {
   type Messaging,
   openFiles,
   openLive,
+  wordJobs,
 } from './messaging/index.ts';
 import type { ReadyConfig } from './platform/config/index.ts';
 import type { Database, Log } from './platform/database/index.ts';
@@ -231,6 +232,7 @@ export async function openModules(deps: ModuleDeps): Promise<Modules> {
       ...identityJobs,
       ...desk.jobs,
       ...attachmentJobs({ files }),
+      ...wordJobs(),
       retentionJob({ tenancy, storage: files.storage }),
       ...reach.jobs,
       ...foldJobs({ tenancy, log }),

@@ -29,6 +29,7 @@ const ISSUER = 'volume';
 const PER_ROUND = 500;
 const MESSAGES_EACH = 20;
 const PROGRESS_EVERY = 20;
+const GATHERED_AT_ONCE = 200;
 const DAY = 86_400_000;
 
 /** Of those that are open, so many wait for somebody to take them. */
@@ -135,6 +136,7 @@ async function seed(context: TaskContext, client: pg.Client, tenant: TenantInfo,
     await client.query('commit');
     if (round % PROGRESS_EVERY === 0) context.log.warn({ ...totals, of: options.conversations }, 'volume written');
   }
+  await gatherAllWords(client, tenant.id);
   await settle(client);
   context.print(
     `${tenant.slug}: ${totals.conversations} conversations, ${totals.messages} messages of ${people.length} people and ${agents.length} agents`,
@@ -261,12 +263,25 @@ function startTimes(random: Random, { conversations, days }: Options, now: Date)
   return times.sort();
 }
 
+/** What was written into the past lies before the mark of the index of words: it begins anew. */
+async function gatherAllWords(client: pg.Client, tenantId: string): Promise<void> {
+  await client.query('delete from word_marks where tenant_id = $1', [tenantId]);
+  for (let gathered = GATHERED_AT_ONCE; gathered === GATHERED_AT_ONCE; ) {
+    const { rows } = await client.query<{ gathered: number }>(`select gather_words($1, 'infinity', $2) as gathered`, [
+      tenantId,
+      GATHERED_AT_ONCE,
+    ]);
+    gathered = rows[0]?.gathered ?? 0;
+  }
+}
+
 /** Statistics, and the index of words without a backlog: as it is after a night. */
 async function settle(client: pg.Client): Promise<void> {
   for (const table of [
     'users',
     'conversations',
     'messages',
+    'conversation_words',
     'conversation_participants',
     'response_clocks',
     'assignment_decisions',

@@ -1,6 +1,7 @@
 import pg from 'pg';
 import type { Browser } from 'playwright-core';
 import { afterAll, beforeAll, expect, inject, test } from 'vitest';
+import { gatherWords } from '../../src/messaging/index.ts';
 import { call } from '../live/live-app.ts';
 import { launchBrowser } from '../support/browser.ts';
 import type { TestTenant } from '../support/people.ts';
@@ -68,25 +69,90 @@ test('what was said finds its conversation: words in any order, the last one as 
   expect(await find('secretword')).toEqual([]);
 });
 
-/** Closed conversations, the first the newest, an hour apart; `said` of them is said in the last one, so often. */
+/** Puts all that was said until now into the index, as if everybody had rested. */
+const everybodyRests = () => gatherWords(app.database, new Date(Date.now() + 60_000));
+
+test('what was said is found at once, at rest, and after more was said; what was changed is not found as it was', async () => {
+  const other = await app.newTenant();
+  const agent = await other.signIn('agent');
+  const rahim = await other.signIn('rahim');
+  const id = await userWrites(app, other, 'rahim', 'The parcel with <b came wet');
+  const log = `/api/support/conversations/${id}/messages`;
+  const say = (body: string) => call(app, rahim, 'POST', log, { body, clientId: crypto.randomUUID() });
+  const find = async (q: string) => {
+    const found = await call(app, agent, 'GET', `/api/admin/support/conversations?q=${encodeURIComponent(q)}`);
+    return found.items.map((one: { id: string }) => one.id);
+  };
+  await say('nobody rang > the bell');
+  for (const moment of ['at once', 'at rest', 'at rest again']) {
+    for (const q of ['parcel', 'wet', 'nobody', 'bell rang']) expect(await find(q), `${q} ${moment}`).toEqual([id]);
+    // both were said, but by no one message
+    expect(await find('parcel nobody'), moment).toEqual([]);
+    await everybodyRests();
+  }
+
+  // what comes after a rest, beside what was said before
+  const later = await say('It was a lantern');
+  expect([await find('lantern'), await find('parcel')]).toEqual([[id], [id]]);
+  await everybodyRests();
+  expect([await find('lantern'), await find('parcel')]).toEqual([[id], [id]]);
+
+  // changed and taken away after it came into the index
+  expect((await call(app, rahim, 'PATCH', `${log}/${later.message.id}`, { body: 'It was a mirror' })).status).toBe(200);
+  expect([await find('lantern'), await find('mirror')]).toEqual([[], [id]]);
+  await call(app, rahim, 'DELETE', `${log}/${later.message.id}`);
+  expect([await find('mirror'), await find('parcel')]).toEqual([[], [id]]);
+  const admin = new pg.Client({ connectionString: inject('adminUrl') });
+  await admin.connect();
+  const words = `select string_agg(words::text, ' ') as words from conversation_words where conversation_id = $1`;
+  const left = await admin.query<{ words: string }>(words, [id]);
+  await admin.end();
+  expect(left.rows[0]?.words).toContain("'parcel'");
+  expect(left.rows[0]?.words).not.toMatch(/mirror|lantern/);
+});
+
+test('a long conversation is in the index before it rests', async () => {
+  const other = await app.newTenant();
+  const id = await userWrites(app, other, 'rahim', 'The very first word');
+  const admin = new pg.Client({ connectionString: inject('adminUrl') });
+  await admin.connect();
+  await admin.query(
+    `insert into messages (id, tenant_id, conversation_id, seq, version, first_version, sender_type, sender_id,
+       message_type, body, client_id, content_hash, created_at)
+     select gen_random_uuid(), $1, $2, n, n, n, 'user', $3, 'text', 'word' || n, gen_random_uuid(), gen_random_uuid(), now()
+     from generate_series(10, 700) n`,
+    [other.tenant.id, id, other.people.rahim.id],
+  );
+  await admin.query('update conversations set last_seq = 700, version = 700 where id = $1', [id]);
+  await gatherWords(app.database, new Date(Date.now() - 300_000));
+  const rows = 'select upto from conversation_words where conversation_id = $1 order by upto';
+  const { rows: gathered } = await admin.query<{ upto: number }>(rows, [id]);
+  await admin.end();
+  expect(gathered.length).toBeGreaterThan(2);
+  expect(gathered.at(-1)?.upto).toBe(700);
+  const agent = await other.signIn('agent');
+  for (const q of ['first', 'word10', 'word333', 'word700']) {
+    const found = await call(app, agent, 'GET', `/api/admin/support/conversations?q=${q}`);
+    expect([q, found.items.length]).toEqual([q, 1]);
+  }
+});
+
+/** Closed conversations, the first the newest, an hour apart; something is said in the last ones, once in each. */
 async function longAgo(other: TestTenant, count: number, said: string, times: number): Promise<void> {
   const admin = new pg.Client({ connectionString: inject('adminUrl') });
   await admin.connect();
   try {
-    const values = [other.tenant.id, other.people.rahim.id, count];
-    const { rows } = await admin.query<{ id: string }>(
-      `insert into conversations (id, tenant_id, opened_by, user_type, status, last_seq, version, last_message_at, created_at,
-         updated_at, closed_at, closed_by)
-       select gen_random_uuid(), $1, $2, 'driver', 'closed', 1, 1, now() - n * interval '1 hour', now(), now(), now(), 'system'
-       from generate_series(1, $3::int) n returning id`,
-      values,
-    );
     await admin.query(
-      `insert into messages (id, tenant_id, conversation_id, seq, version, first_version, sender_type, sender_id,
+      `with made as (
+         insert into conversations (id, tenant_id, opened_by, user_type, status, last_seq, version, last_message_at, created_at,
+           updated_at, closed_at, closed_by)
+         select gen_random_uuid(), $1, $2, 'driver', 'closed', 1, 1, now() - n * interval '1 hour', now(), now(), now(), 'system'
+         from generate_series(1, $3::int) n returning id, last_message_at)
+       insert into messages (id, tenant_id, conversation_id, seq, version, first_version, sender_type, sender_id,
          message_type, body, client_id, content_hash, created_at)
-       select gen_random_uuid(), $1, $3, n, n, n, 'user', $2, 'text', $4 || ' ' || n, gen_random_uuid(), gen_random_uuid(),
-         now() from generate_series(1, $5::int) n`,
-      [other.tenant.id, other.people.rahim.id, rows.at(-1)?.id, said, times],
+       select gen_random_uuid(), $1, made.id, 1, 1, 1, 'user', $2, 'text', $4, gen_random_uuid(), gen_random_uuid(), now()
+       from made order by made.last_message_at limit $5`,
+      [other.tenant.id, other.people.rahim.id, count, said, times],
     );
   } finally {
     await admin.end();
@@ -96,9 +162,11 @@ async function longAgo(other: TestTenant, count: number, said: string, times: nu
 test('a search that has looked through the newest and found nothing goes on, and does not say that there is nothing', {
   timeout: 60_000,
 }, async () => {
-  const other = await app.newTenant();
-  // more often than is named one by one (2,500), and only in the oldest of 700 conversations
-  await longAgo(other, 700, 'umbrella', 2_600);
+  const [other, third] = [await app.newTenant(), await app.newTenant()];
+  // in more conversations than are named one by one (2,500), of which here only the oldest of 700 is
+  await longAgo(other, 700, 'umbrella', 1);
+  await longAgo(third, 2_600, 'umbrella', 2_600);
+  await everybodyRests();
   const { page, complaints } = await visit(browser, app, other, 'agent');
   await page.goto('/admin/support-chat?q=umbrella');
   await page.getByRole('heading', { name: 'Nothing among the newest' }).waitFor();

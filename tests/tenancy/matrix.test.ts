@@ -132,7 +132,7 @@ async function fill(tenant: TestTenant, word: string): Promise<Record<Thing, str
  * Everything that the tenant has, as one hash a table. What a refusal writes into the audit log is no change of it, nor
  * what jobs write meanwhile.
  */
-const BY_JOBS = ['report_open_hours', 'report_states', 'response_clocks'];
+const BY_JOBS = ['report_open_hours', 'report_states', 'response_clocks', 'conversation_words', 'word_marks'];
 async function hashes(tenantId: string): Promise<Record<string, string>> {
   const { rows: tables } = await admin.query<{ name: string }>(
     `select table_name as name from information_schema.columns

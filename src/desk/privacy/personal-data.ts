@@ -36,7 +36,8 @@ export const OF_CONVERSATION: readonly PersonalTable[] = [
   'report_responses',
   'report_activity',
   'attachment_uploads',
-].map((table) => ({ table, isTheirs: 't.conversation_id = ?::uuid', hidden: [] }));
+  'conversation_words',
+].map((table) => ({ table, isTheirs: 't.conversation_id = ?::uuid', hidden: ['words'] }));
 
 /** By conversation too, but read in pages, or with their bytes. */
 export const OF_CONVERSATION_BY_PAGES = ['conversations', 'messages', 'attachments'] as const;
@@ -66,6 +67,7 @@ export const NOT_PERSONAL: Readonly<Record<string, string>> = {
   push_deliveries: 'ids and times; goes with its device and its notice',
   attachment_chunks: 'paths of pieces; gone with their upload, after a day at most',
   answer_mail_sweeps: 'a time for each company',
+  word_marks: 'a time for each company',
   job_runs: 'counts',
   report_views: 'admins',
   report_cells: 'counts by user type, topic, country and agent; made again without who is gone',
