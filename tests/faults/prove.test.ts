@@ -37,7 +37,7 @@ interface Proof {
 }
 
 const PROOFS: Readonly<Record<string, Proof>> = {
-  'ack-before-commit': { story: killNode, finds: ['lost'], rounds: 2 },
+  'ack-before-commit': { story: killNode, finds: ['lost'], rounds: 4 },
   'no-repeat-check': { story: churn, finds: ['duplicate'], isInDatabase: true },
   'no-row-lock': { story: churn, finds: ['duplicate', 'gap'], rounds: 10, isInDatabase: true },
   'number-for-refused': { story: refusals, finds: ['gap'], rounds: 1, isInDatabase: true },

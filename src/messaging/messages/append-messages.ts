@@ -115,13 +115,23 @@ export function createAppender({ database, log }: { database: Pick<Database, 'ap
     });
   }
 
-  /** The next messages whose conversations are in no statement now; the others keep their place. */
+  /** The next messages whose conversations are in no statement now, none of them twice; the others keep their place. */
   function takeBatch(): Waiting[] {
     const batch: Waiting[] = [];
     const left: Waiting[] = [];
+    const clientIds = new Set<string>();
+    const heldBack = new Set<string>();
     for (const one of queue) {
-      const free = batch.length < MAX_BATCH && !inFlight.has(one.message.conversationId);
-      (free ? batch : left).push(one);
+      const { conversationId, clientId } = one.message;
+      const isFree = batch.length < MAX_BATCH && !inFlight.has(conversationId) && !heldBack.has(conversationId);
+      if (isFree && !clientIds.has(clientId)) {
+        clientIds.add(clientId);
+        batch.push(one);
+      } else {
+        // what comes after it in its conversation stays after it
+        if (isFree) heldBack.add(conversationId);
+        left.push(one);
+      }
     }
     queue = left;
     for (const { message } of batch) inFlight.add(message.conversationId);

@@ -83,11 +83,10 @@ export async function callAppend(
     values: [...columnsOf(batch), wait],
   });
   const outcomes: (AppendOutcome | 'busy')[] = new Array(batch.length);
-  const stored = new Map<string, StoredMessage>();
   for (const row of result.rows) {
     const message = batch[row.ord - 1];
     if (!message) throw new Error('append_messages answered for a message that was not sent');
-    outcomes[row.ord - 1] = outcome(message, row, stored);
+    outcomes[row.ord - 1] = outcome(message, row);
   }
   return outcomes;
 }
@@ -125,19 +124,13 @@ export async function callClaim(
   });
 }
 
-function outcome(message: NewMessage, row: AppendRow, stored: Map<string, StoredMessage>): AppendOutcome | 'busy' {
+function outcome(message: NewMessage, row: AppendRow): AppendOutcome | 'busy' {
   switch (row.verdict) {
     case 'busy':
       return 'busy';
-    case 'new': {
-      const fresh = freshMessage(message, row);
-      stored.set(fresh.id, fresh);
-      return { verdict: 'new', message: fresh };
-    }
+    case 'new':
+      return { verdict: 'new', message: freshMessage(message, row) };
     case 'repeat': {
-      // a twin within the batch names the row that was just stored; otherwise the stored row comes along
-      const twin = row.id ? stored.get(row.id) : undefined;
-      if (twin) return { verdict: 'repeat', message: twin };
       if (!row.stored) throw new Error('append_messages answered a repeat without its message');
       return { verdict: 'repeat', message: storedMessage(message, row.stored) };
     }

@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import type { SenderType } from './message.entity.ts';
 
 /** A message as it stands in the log, with its sender's name. Plain data: what pages, JSON and sockets are made from. */
@@ -76,13 +76,8 @@ export type AppendOutcome =
 
 /** First half of SHA-256 over what makes two sends the same, written as a UUID because that is 16 bytes in PostgreSQL. */
 export function contentHash(message: Pick<NewMessage, 'body' | 'replyToId' | 'event' | 'attachmentIds'>): string {
-  const hash = createHash('sha256')
-    .update(message.body ?? '')
-    .update('\0')
-    .update(message.replyToId ?? '')
-    .update('\0')
-    .update(message.event ?? '');
-  if (message.attachmentIds?.length) hash.update('\0').update(message.attachmentIds.join(' '));
-  const hex = hash.digest('hex');
+  const parts = [message.body ?? '', message.replyToId ?? '', message.event ?? ''];
+  if (message.attachmentIds?.length) parts.push(message.attachmentIds.join(' '));
+  const hex = hash('sha256', parts.join('\0'), 'hex');
   return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-${hex.slice(12, 16)}-${hex.slice(16, 20)}-${hex.slice(20, 32)}`;
 }

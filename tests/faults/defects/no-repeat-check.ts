@@ -8,8 +8,8 @@ rewrite('no-repeat-check', [
     put: 'create index messages_by_client_id',
   },
   {
-    file: 'migrations/Migration20261121000084_by_id.ts',
-    find: 'and m.client_id = i.client_id limit 1) s on true',
-    put: 'and m.client_id = i.client_id limit 1) s on false',
+    file: 'migrations/Migration20261121000086_slim_append.ts',
+    find: 'and m.client_id = p_clients[i.ord] limit 1)',
+    put: 'and m.client_id = p_clients[i.ord] and false limit 1)',
   },
 ]);

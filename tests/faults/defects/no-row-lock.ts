@@ -8,12 +8,12 @@ rewrite('no-row-lock', [
     put: 'create index messages_by_seq',
   },
   {
-    file: 'migrations/Migration20261121000084_by_id.ts',
-    find: 'order by c.id for no key update skip locked) held;',
-    put: 'order by c.id) held;',
+    file: 'migrations/Migration20261121000086_slim_append.ts',
+    find: 'order by c.id for no key update skip locked);',
+    put: 'order by c.id);',
   },
   {
-    file: 'migrations/Migration20261121000084_by_id.ts',
+    file: 'migrations/Migration20261121000086_slim_append.ts',
     find: '  at := clock_timestamp();',
     put: '  at := clock_timestamp();\n  perform pg_sleep(0.002);',
   },
