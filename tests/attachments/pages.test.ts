@@ -1,10 +1,10 @@
 import { randomBytes } from 'node:crypto';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import type { Page } from 'playwright-core';
+import type { BrowserContextOptions, Page } from 'playwright-core';
 import sharp from 'sharp';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { DESK, type Stage, setStage, startConversation } from '../chat/windows.ts';
+import { DESK, type Stage, setStage, startConversation, type Window } from '../chat/windows.ts';
 import { openFaultProxy } from '../faults/lab/proxy.ts';
 import { pdf, photo } from './attachment-app.ts';
 
@@ -35,6 +35,19 @@ async function conversation(): Promise<string> {
   await context.close();
   return path;
 }
+
+type Side = 'phone' | 'desk';
+
+/** A conversation as its user's phone has it, or an agent's desk; `base` may be a line in between. */
+async function open(side: Side, base: string, options: BrowserContextOptions = {}): Promise<Window> {
+  const path = await conversation();
+  const isDesk = side === 'desk';
+  const window = await stage.open(isDesk ? 'agent' : 'rahim', isDesk ? { viewport: DESK } : options);
+  await window.page.goto(base + (isDesk ? `/admin/support-chat/${path.split('/').at(-1)}` : path));
+  return window;
+}
+
+const own = (side: Side) => `#messages > [data-side=${side === 'desk' ? 'admin' : 'user'}]`;
 
 describe('with script', () => {
   test('files are chosen, sent with a message and seen at once on both sides', async () => {
@@ -113,13 +126,11 @@ describe('with script', () => {
 
 const ready = (page: Page) => page.locator('#attached [data-state=ready] [name=attachmentIds]');
 
-describe('a line that drops', () => {
+describe.each(['phone', 'desk'] as const)('a line that drops: %s', (side) => {
   test('the file waits, says so, and goes on when the line is back; a reload goes on too', async () => {
-    const path = await conversation();
     const proxy = await openFaultProxy(Number(new URL(stage.app.base).port));
     const base = `http://127.0.0.1:${proxy.port}`;
-    const user = await stage.open('rahim');
-    await user.page.goto(base + path);
+    const user = await open(side, base);
     const large = join(stage.app.config.dataDir, 'licence-large.pdf');
     writeFileSync(large, Buffer.concat([pdf(), randomBytes(8 * 1024 * 1024)]));
     proxy.poison('up', { bytesPerSecond: 1_500_000 });
@@ -130,7 +141,7 @@ describe('a line that drops', () => {
     proxy.door = 'refuse';
     proxy.reset();
     await user.page.locator('#attached [data-waits]').waitFor({ state: 'visible' });
-    await shot(user.page, 'waits');
+    await shot(user.page, `waits-${side}`);
     const atCut = proxy.bytes.up;
     proxy.door = 'pass';
     await expect.poll(done, { timeout: 15_000 }).toBeGreaterThan(0.55);
@@ -138,17 +149,22 @@ describe('a line that drops', () => {
     const half = await done();
     await user.page.reload();
     await user.page.locator('#attached [data-state=sending]').waitFor();
-    await shot(user.page, 'after-reload');
+    await shot(user.page, `after-reload-${side}`);
     await expect.poll(done).toBeGreaterThan(half - 0.1);
     proxy.poison('up', {});
     await ready(user.page).waitFor({ state: 'attached', timeout: 20_000 });
-    process.stdout.write(`pages: 8 MB over a cut and a reload took ${proxy.bytes.up} bytes, ${atCut} before the cut\n`);
+    process.stdout.write(
+      `pages (${side}): 8 MB over a cut and a reload took ${proxy.bytes.up} bytes, ${atCut} before the cut\n`,
+    );
     expect(proxy.bytes.up).toBeLessThan(11 * 1024 * 1024);
     // and one that is ready survives a reload as well
     await user.page.reload();
     await ready(user.page).waitFor({ state: 'attached' });
     await user.page.click('#composer .primary');
-    await user.page.locator('#messages > [data-side=user] .file').last().waitFor();
+    await user.page
+      .locator(`${own(side)} .file`)
+      .last()
+      .waitFor();
     expect(await user.page.locator('#attached > li').count()).toBe(0);
     await user.page.reload();
     await user.page.locator('#messages .file').last().waitFor();
@@ -158,18 +174,16 @@ describe('a line that drops', () => {
   });
 
   test('one that is taken away while it goes is forgotten at once, here and there', async () => {
-    const path = await conversation();
     const proxy = await openFaultProxy(Number(new URL(stage.app.base).port));
     proxy.poison('up', { bytesPerSecond: 400_000 });
-    const user = await stage.open('rahim');
-    await user.page.goto(`http://127.0.0.1:${proxy.port}${path}`);
+    const user = await open(side, `http://127.0.0.1:${proxy.port}`);
     await user.page.setInputFiles('.attach-button input[multiple]', {
       name: 'wrong.pdf',
       mimeType: 'application/pdf',
       buffer: Buffer.concat([pdf(), randomBytes(3_000_000)]),
     });
     await user.page.locator('#attached [data-state=sending]').waitFor();
-    await shot(user.page, 'sending');
+    await shot(user.page, `sending-${side}`);
     const progress = user.page.locator('#attached progress');
     await expect
       .poll(() => progress.evaluate((one: HTMLProgressElement) => one.value), { timeout: 15_000 })
@@ -183,7 +197,7 @@ describe('a line that drops', () => {
     // a message goes without it
     await user.page.fill('#body', 'Not that one');
     await user.page.click('#composer .primary');
-    await user.page.locator('#messages > [data-side=user]', { hasText: 'Not that one' }).waitFor();
+    await user.page.locator(own(side), { hasText: 'Not that one' }).waitFor();
     await user.context.close();
     await proxy.close();
   });
@@ -191,13 +205,9 @@ describe('a line that drops', () => {
 
 describe('ways to give a file', () => {
   test.each(['phone', 'desk'] as const)('several at once, pasted, dropped and by camera: %s', async (side) => {
-    const path = await conversation();
     const isDesk = side === 'desk';
-    const user = isDesk
-      ? await stage.open('agent', { viewport: DESK })
-      : await stage.open('rahim', { hasTouch: true, isMobile: true });
+    const user = await open(side, stage.app.base, { hasTouch: true, isMobile: true });
     const { page } = user;
-    await page.goto(stage.app.base + (isDesk ? `/admin/support-chat/${path.split('/').at(-1)}` : path));
     await page.setInputFiles('.attach-button input[multiple]', [picture(), licence(), { ...picture(), name: 'b.jpg' }]);
     await expect.poll(() => ready(page).count()).toBe(3);
     const transfer = await page.evaluateHandle(
@@ -223,7 +233,7 @@ describe('ways to give a file', () => {
     await shot(page, `ways-${side}`);
     await page.fill('#composer textarea', '');
     await page.click('#composer .primary');
-    const message = page.locator(`#messages > [data-side=${isDesk ? 'admin' : 'user'}]`).last();
+    const message = page.locator(own(side)).last();
     await expect.poll(() => message.locator('.files > a').count()).toBe(isDesk ? 5 : 6);
     expect(user.complaints).toEqual([]);
     await user.context.close();
