@@ -161,7 +161,7 @@ $$`;
 
 /**
  * people: whom it names (migration 35). said: in which conversations it was said, in one message; null where more than
- * p_messages rows of words hold it, or as many conversations are not in the index yet.
+ * p_messages rows of words hold it (a fifth of that for several words), or as many conversations are not in the index yet.
  */
 const SEARCH_MATCHES = `
 create or replace function search_matches(p_query text, p_people integer, p_messages integer, p_said boolean,
@@ -180,6 +180,8 @@ declare
   mark word_marks;
   talking uuid[];
   rows_in_all float8;
+  -- each of those that may hold several words has to be looked into
+  most integer := case when numnode(wanted) > 1 then p_messages / 5 else p_messages end;
   hits bigint;
 begin
   select array_agg(distinct found.id) into people from (
@@ -230,8 +232,8 @@ begin
       select from messages m where m.conversation_id = hit.conversation_id and m.seq <= hit.upto and m.seq > hit.upto - 256
         and m.body ilike some_word and to_tsvector('simple', m.body) @@ wanted)))
   into hits, said from (
-    select w.tenant_id, w.conversation_id, w.upto from conversation_words w where w.words @@ wanted limit p_messages + 1) hit;
-  if hits > p_messages then
+    select w.tenant_id, w.conversation_id, w.upto from conversation_words w where w.words @@ wanted limit most + 1) hit;
+  if hits > most then
     said := null;
     return;
   end if;

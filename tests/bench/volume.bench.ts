@@ -289,8 +289,8 @@ function dates(from: number, to: number): string {
 async function countWords(adminUrl: string): Promise<{ word: string; hits: number }[]> {
   return query(
     adminUrl,
-    `select word, (select count(*)::integer from messages m
-       where m.body is not null and to_tsvector('simple', m.body) @@ plainto_tsquery('simple', word)) as hits
+    `select word, (select count(*)::integer from conversation_words w
+       where w.words @@ plainto_tsquery('simple', word)) as hits
      from unnest($1::text[]) as word order by 2 desc`,
     [WORDS],
   );
