@@ -10,13 +10,11 @@ export default defineConfig({
     globalSetup: ['tests/support/global-database.ts'],
     reporters: ['default', './tests/support/closing-line.ts'],
     pool: 'forks',
-    // two cores would give one worker, which waits most of the time
+    // two cores would give one worker, which waits most of the time; three make what measures a second flake
     maxWorkers: 2,
-    // what measures a second on a machine that is busy with another browser; the report says `retry` where it was needed
-    retry: 1,
     sequence: { sequencer: SideBySide },
-    // tests of one file that are side by side start processes of their own
-    maxConcurrency: 2,
+    // tests of one file that are side by side start processes of their own, and mostly wait
+    maxConcurrency: 3,
     testTimeout: 30_000,
     // the machine may be busy; what is there at once is found at once
     expect: { poll: { timeout: 8_000 } },
