@@ -79,7 +79,7 @@ async function measureFormat(
         ours: megabytes(product.pid, 'VmRSS'),
         raw: promisedMb,
         rawIs: 'what is promised',
-        note: `highest ${Math.round(megabytes(product.pid, 'VmHWM'))} MB; without sockets ${Math.round(atRest)} MB`,
+        note: `its own share ${Math.round(ownShare(product.pid))} MB; highest ${Math.round(megabytes(product.pid, 'VmHWM'))} MB; without sockets ${Math.round(atRest)} MB`,
       });
     }
     return figures;
@@ -106,4 +106,9 @@ async function speak(product: RunningServer, people: readonly Inhabitant[]): Pro
 /** Resident memory now, or at its highest. */
 function megabytes(pid: number, what: 'VmRSS' | 'VmHWM'): number {
   return Number(new RegExp(`${what}:\\s+(\\d+)`).exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1] ?? 0) / 1_024;
+}
+
+/** What is shared with other processes counts in parts (PSS): the clients of this bench are Node, too. */
+function ownShare(pid: number): number {
+  return Number(/^Pss:\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/smaps_rollup`, 'utf8'))?.[1] ?? 0) / 1_024;
 }

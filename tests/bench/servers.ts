@@ -47,6 +47,8 @@ function productEnv(databaseUrl: string, dataDir: string): NodeJS.ProcessEnv {
     DEMO: '1',
     LIMITS: 'off',
     LOG_LEVEL: 'warn',
+    // as `npm start` sets it
+    MALLOC_ARENA_MAX: '2',
   };
 }
 
