@@ -30,7 +30,7 @@ const server = createServer(async (body, reply) => {
   const place = await intake.enter({ lane: 'a', owner: 'b' });
   for await (const chunk of body as AsyncIterable<Buffer>) {
     if (process.argv[2] === 'through the gate') await place.turn(chunk.length);
-    else await sleep(1);
+    else await sleep(10);
   }
   place.leave();
   reply.end();
