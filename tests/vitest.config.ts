@@ -12,6 +12,8 @@ export default defineConfig({
     pool: 'forks',
     // two cores would give one worker, which waits most of the time; three make what measures a second flake
     maxWorkers: 2,
+    // what measures a second may meet a machine that is busy with something else; the report says `retry` where it was needed
+    retry: 1,
     sequence: { sequencer: SideBySide },
     // tests of one file that are side by side start processes of their own, and mostly wait
     maxConcurrency: 3,
