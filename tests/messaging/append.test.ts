@@ -280,3 +280,21 @@ describe('a hundred writers at once', () => {
     expect(await seqs(conversation)).toEqual([1, 2]);
   });
 });
+
+test('what is no kind, priority, subject or topic of a conversation is refused wherever it is written', async () => {
+  const id = await newConversation(await newPerson(await newTenant()));
+  const write = (column: string, value: string) =>
+    admin.query(`update conversations set ${pg.escapeIdentifier(column)} = $1 where id = $2`, [value, id]);
+  const fits = { kind: 'support', priority: 'urgent', subject: 'x'.repeat(200), topic: 'x'.repeat(100) };
+  const fitsNot = { kind: 'Support!', priority: 'soon', subject: 'x'.repeat(201), topic: 'x'.repeat(101) };
+  for (const [column, value] of Object.entries(fits)) await write(column, value);
+  for (const [column, value] of Object.entries(fitsNot)) {
+    await expect(write(column, value), column).rejects.toMatchObject({ code: '23514' });
+  }
+  const insert = admin.query(
+    `insert into conversations (id, tenant_id, opened_by, user_type, priority, last_message_at, created_at, updated_at)
+     select gen_random_uuid(), tenant_id, opened_by, user_type, 'soon', now(), now(), now() from conversations where id = $1`,
+    [id],
+  );
+  await expect(insert).rejects.toMatchObject({ code: '23514' });
+});
