@@ -1,5 +1,6 @@
 import pg from 'pg';
 import { z } from 'zod';
+import { gatherWordsOf } from '../messaging/index.ts';
 import { StartError } from '../platform/config/index.ts';
 import type { Task, TaskContext } from '../platform/jobs/index.ts';
 import { createIds } from '../platform/text/index.ts';
@@ -29,7 +30,6 @@ const ISSUER = 'volume';
 const PER_ROUND = 500;
 const MESSAGES_EACH = 20;
 const PROGRESS_EVERY = 20;
-const GATHERED_AT_ONCE = 200;
 const DAY = 86_400_000;
 
 /** Of those that are open, so many wait for somebody to take them. */
@@ -136,7 +136,9 @@ async function seed(context: TaskContext, client: pg.Client, tenant: TenantInfo,
     await client.query('commit');
     if (round % PROGRESS_EVERY === 0) context.log.warn({ ...totals, of: options.conversations }, 'volume written');
   }
-  await gatherAllWords(client, tenant.id);
+  // what was written into the past lies before the mark of the index of words: it begins anew
+  await client.query('delete from word_marks where tenant_id = $1', [tenant.id]);
+  await gatherWordsOf(client, tenant.id, new Date(now.getTime() + DAY));
   await settle(client);
   context.print(
     `${tenant.slug}: ${totals.conversations} conversations, ${totals.messages} messages of ${people.length} people and ${agents.length} agents`,
@@ -261,18 +263,6 @@ function startTimes(random: Random, { conversations, days }: Options, now: Date)
     return Math.min(first + day * DAY + (hour - 3) * 3_600_000, now.getTime());
   });
   return times.sort();
-}
-
-/** What was written into the past lies before the mark of the index of words: it begins anew. */
-async function gatherAllWords(client: pg.Client, tenantId: string): Promise<void> {
-  await client.query('delete from word_marks where tenant_id = $1', [tenantId]);
-  for (let gathered = GATHERED_AT_ONCE; gathered === GATHERED_AT_ONCE; ) {
-    const { rows } = await client.query<{ gathered: number }>(`select gather_words($1, 'infinity', $2) as gathered`, [
-      tenantId,
-      GATHERED_AT_ONCE,
-    ]);
-    gathered = rows[0]?.gathered ?? 0;
-  }
 }
 
 /** Statistics, and the index of words without a backlog: as it is after a night. */

@@ -24,7 +24,7 @@ export { announceClosing, assignTo, close, reopen } from './conversations/change
 export { CONVERSATION_STATUSES, Conversation, PRIORITIES } from './conversations/conversation.entity.ts';
 export { conversationFor } from './conversations/conversation.view.ts';
 export { ConversationStart } from './conversations/conversation-start.entity.ts';
-export { gatherWords, wordJobs } from './conversations/gather-words.ts';
+export { gatherWords, gatherWordsOf, wordJobs } from './conversations/gather-words.ts';
 export {
   type ConversationFilters,
   type ConversationList,

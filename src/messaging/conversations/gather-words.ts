@@ -1,5 +1,6 @@
 import type { Database } from '../../platform/database/index.ts';
 import type { Job } from '../../platform/jobs/index.ts';
+import type { Queryable } from '../messages/append-statement.ts';
 
 /** A conversation rests when nobody has written for so long; no transaction lasts as long. */
 const REST_MS = 5 * 60_000;
@@ -31,14 +32,29 @@ export async function gatherWords(
   const { rows: tenants } = await systemPool.query<{ id: string }>('select id from tenants_with_words() as id');
   let conversations = 0;
   for (const { id } of tenants) {
-    for (let gathered = AT_ONCE; gathered === AT_ONCE && performance.now() < until; conversations += gathered) {
-      const { rows } = await systemPool.query<{ gathered: number }>({
-        name: 'gather-words',
-        text: 'select gather_words($1, $2, $3) as gathered',
-        values: [id, restedBefore, AT_ONCE],
-      });
-      gathered = rows[0]?.gathered ?? 0;
-    }
+    if (performance.now() > until) break;
+    conversations += await gatherWordsOf(systemPool, id, restedBefore, until);
   }
   return { conversations };
+}
+
+/** The same for one tenant, until all is done or, by `performance.now()`, it is time to stop. */
+export async function gatherWordsOf(
+  database: Queryable,
+  tenantId: string,
+  restedBefore: Date,
+  until = Number.POSITIVE_INFINITY,
+): Promise<number> {
+  let conversations = 0;
+  let gathered: number;
+  do {
+    const { rows } = await database.query<{ gathered: number }>({
+      name: 'gather-words',
+      text: 'select gather_words($1, $2, $3) as gathered',
+      values: [tenantId, restedBefore, AT_ONCE],
+    });
+    gathered = rows[0]?.gathered ?? 0;
+    conversations += gathered;
+  } while (gathered === AT_ONCE && performance.now() < until);
+  return conversations;
 }

@@ -156,7 +156,7 @@ const MIN_SAID = 2;
 /** More people than this are not named one by one: looking at the newest conversations' people finds a page sooner. */
 const MAX_PEOPLE = 1_500;
 
-/** The same for messages that hold the words. */
+/** The same for rows of words that hold what is sought (`conversation_words`). */
 const MAX_SAID = 2_500;
 
 /** How many conversations are looked at for one page: into what was said in them, or only at who opened them. */

@@ -82,8 +82,8 @@ export function openLive(deps: LiveDeps): Live {
   const facts = createFactsMemory(database);
   const reader = createConversationReader(database);
   const broadcasts = { views: deps.views, epoch: hub.epoch, timeZone: deps.timeZone, links: deps.links };
-  const typing = createTyping(tellTyping);
-  const checking = createTyping(tellChecking);
+  const typing = createTyping(telling('typing', typingHere));
+  const checking = createTyping(telling('checking', checkingHere));
   const gathered = new Map<string, Map<string, string>>();
   const badges = new Map<string, NodeJS.Timeout>();
   const started = new Set<string>();
@@ -242,13 +242,12 @@ export function openLive(deps: LiveDeps): Live {
     if (counts) gatherForPages(tenantId, conversationId, 'message:read');
   }
 
-  function tellTyping(
-    { id, tenantId }: { readonly id: string; readonly tenantId: string },
-    writer: Writer,
-    isTyping: boolean,
-  ): void {
-    typingHere(tenantId, id, writer, isTyping);
-    hub.note(tenantId, conversationRoom(id), `typing ${writer.id} ${isTyping ? 1 : 0}`);
+  /** Says it to who is here, and lets the other nodes know. */
+  function telling(what: 'typing' | 'checking', here: typeof typingHere): Parameters<typeof createTyping>[0] {
+    return ({ id, tenantId }, writer, isOn) => {
+      here(tenantId, id, writer, isOn);
+      hub.note(tenantId, conversationRoom(id), `${what} ${writer.id} ${isOn ? 1 : 0}`);
+    };
   }
 
   function typingHere(tenantId: string, id: string, writer: Writer, isTyping: boolean): void {
@@ -259,15 +258,6 @@ export function openLive(deps: LiveDeps): Live {
           ? typingFragment(writer.name, writer.side, isTyping)
           : JSON.stringify({ type: 'typing', room, participant: participantView(audience, writer), isTyping }),
     });
-  }
-
-  function tellChecking(
-    { id, tenantId }: { readonly id: string; readonly tenantId: string },
-    writer: Writer,
-    isChecking: boolean,
-  ): void {
-    checkingHere(tenantId, id, writer, isChecking);
-    hub.note(tenantId, conversationRoom(id), `checking ${writer.id} ${isChecking ? 1 : 0}`);
   }
 
   /** Programs see files with their message; pages have a line for what is to come. */
