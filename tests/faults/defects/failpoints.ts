@@ -10,13 +10,19 @@ import { rewrite } from './rewrite.ts';
  *   before-ack      everybody was told but the sender
  *   after-ack       the ack was handed to the kernel
  *   during-fan-out  the first reader was told, the others not
+ *
+ * With FAILPOINT_LATE it counts the passages after SIGUSR2.
  */
 const reach = (place: string) => `(globalThis as any).reach('${place}');`;
 
 let passages = 0;
+let isArmed = !process.env['FAILPOINT_LATE'];
+process.on('SIGUSR2', () => {
+  isArmed = true;
+});
 Object.assign(globalThis, {
   reach(place: string) {
-    if (place !== process.env['FAILPOINT']) return;
+    if (!isArmed || place !== process.env['FAILPOINT']) return;
     passages += 1;
     if (passages === Number(process.env['FAILPOINT_AT'] ?? 1)) process.kill(process.pid, 'SIGKILL');
   },

@@ -18,8 +18,8 @@ export interface NodeOptions {
   readonly databaseUrl: string;
   /** Files of tests/faults/defects that change its code at load. */
   readonly defects?: readonly string[];
-  /** Where it kills itself: the name of a place, and at which passage. */
-  readonly failpoint?: { readonly place: string; readonly at: number };
+  /** Where it kills itself: the name of a place, and at which passage; `isLate`: of those after SIGUSR2. */
+  readonly failpoint?: { readonly place: string; readonly at: number; readonly isLate?: boolean };
   readonly env?: Readonly<Record<string, string>>;
 }
 
@@ -65,7 +65,11 @@ export async function startNode(options: NodeOptions): Promise<LabNode> {
         DEMO: '0',
         LOG_LEVEL: 'warn',
         ...(options.failpoint
-          ? { FAILPOINT: options.failpoint.place, FAILPOINT_AT: String(options.failpoint.at) }
+          ? {
+              FAILPOINT: options.failpoint.place,
+              FAILPOINT_AT: String(options.failpoint.at),
+              ...(options.failpoint.isLate ? { FAILPOINT_LATE: '1' } : {}),
+            }
           : {}),
         ...options.env,
       },

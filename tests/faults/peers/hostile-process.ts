@@ -90,23 +90,37 @@ async function claimsMore(token: string): Promise<void> {
   const socket = await opened(token);
   socket.write(head(1, 60_000, true));
   socket.write(Buffer.alloc(59_000, 'x'));
-  await Promise.race([once(socket, 'close'), sleep(5_000)]);
+  await firstOf(socket, ['close'], 5_000);
   socket.destroy();
 }
 
 /** Writes as long as somebody takes it. */
 async function flood(socket: Socket, bytes: Buffer): Promise<void> {
   while (!socket.destroyed) {
-    if (!socket.write(bytes)) await Promise.race([once(socket, 'drain'), once(socket, 'close')]);
+    if (!socket.write(bytes)) await firstOf(socket, ['drain', 'close']);
     // the others want to write, too
     await sleep(1);
+  }
+}
+
+/** Waits for what comes first, and then listens for none of it any more: a socket that floods waits very often. */
+async function firstOf(socket: Socket, events: readonly string[], timeoutMs?: number): Promise<void> {
+  const over = new AbortController();
+  const { signal } = over;
+  try {
+    await Promise.race([
+      ...events.map((event) => once(socket, event, { signal })),
+      ...(timeoutMs === undefined ? [] : [sleep(timeoutMs, undefined, { signal })]),
+    ]);
+  } finally {
+    over.abort();
   }
 }
 
 async function knock(): Promise<Socket> {
   const socket = connect({ port: Number(port), host: '127.0.0.1', localAddress: FROM });
   socket.on('error', () => {});
-  await Promise.race([once(socket, 'connect'), once(socket, 'close')]);
+  await firstOf(socket, ['connect', 'close']);
   return socket;
 }
 
@@ -118,7 +132,7 @@ async function opened(token: string): Promise<Socket> {
       `Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: ${key}\r\nSec-WebSocket-Protocol: support.v1.json\r\n` +
       `Authorization: Bearer ${token}\r\n\r\n`,
   );
-  await Promise.race([once(socket, 'data'), once(socket, 'close')]);
+  await firstOf(socket, ['data', 'close']);
   socket.resume();
   return socket;
 }

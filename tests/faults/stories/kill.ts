@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Anomaly } from '../lab/checker.ts';
 import type { VirtualClient } from '../lab/client.ts';
 import { type Lab, type LabConversation, type Seat, textOf } from '../lab/lab.ts';
+import type { LabNode } from '../lab/node.ts';
 import { connected, inLab, type Story, type StoryOptions, until } from './story.ts';
 
 /** After so many rounds everything is judged, and the next ones begin with new people. */
@@ -19,16 +20,17 @@ interface Crowd {
 }
 
 /** Users who send, each in their own conversation, and one agent who reads all. */
-async function gather(lab: Lab, senders: number): Promise<Crowd> {
+async function gather(lab: Lab, senders: number, ports = lab.ports): Promise<Crowd> {
   const tenant = await lab.newTenant();
   const conversations = await lab.converse(tenant, senders);
   const agent = await lab.signIn(tenant, 'agent');
-  const reader = lab.client({ name: 'agent', person: agent, rooms: conversations.map((one) => one.id) });
+  const reader = lab.client({ name: 'agent', person: agent, rooms: conversations.map((one) => one.id), ports });
   const phones = conversations.map((conversation, at) =>
     lab.client({
       name: `phone-${at}`,
       person: conversation.user,
       rooms: [conversation.id],
+      ports,
       // a quarter sends by POST
       via: at % 4 === 3 ? 'post' : 'socket',
     }),
@@ -58,12 +60,13 @@ async function inChapters(
   options: StoryOptions,
   rounds: number,
   round: (crowd: Crowd, number: number, isLastOfChapter: boolean) => Promise<void>,
+  ports = lab.ports,
 ): Promise<{ anomalies: Anomaly[]; done: number; acked: number }> {
   const anomalies: Anomaly[] = [];
   let acked = 0;
   let done = 0;
   while (done < rounds && anomalies.length === 0) {
-    const crowd = await gather(lab, SENDERS);
+    const crowd = await gather(lab, SENDERS, ports);
     const upTo = Math.min(rounds, done + ROUNDS_A_CHAPTER);
     for (; done < upTo; done++) await round(crowd, done, done === upTo - 1);
     anomalies.push(...(await lab.judge(60_000)));
@@ -116,35 +119,91 @@ export const killNode: Story = (options) =>
 
 const PLACES = ['before-tx', 'after-insert', 'after-commit', 'before-ack', 'after-ack', 'during-fan-out'] as const;
 
+/** So long a node may live after everybody began to send to it. */
+const PATIENCE_MS = 15_000;
+
 /**
- * F2: the node kills itself at six places of a message's way; the next one takes what is sent again, gives the same
- * places, and kills itself at the next.
+ * F2: a node kills itself at six places of a message's way; the next one takes what is sent again, gives the same
+ * places, and kills itself at the next. In half of the rounds it dies among those who come back to it, in the other
+ * half with at least 50 sends on their way to it. Mostly the next node runs already, and takes what is sent again while
+ * the database still works for the dead one; in every fourth round it is started afterwards.
  */
 export const failpoints: Story = (options) =>
   inLab(options, {}, async (lab) => {
-    const { random } = lab;
-    const [seat] = lab.seats;
-    if (!seat) throw new Error('no node');
+    const { random, recorder } = lab;
+    const spare = await lab.addSeat();
+    const [first] = lab.seats;
+    if (!first) throw new Error('no node');
+    /** Where everybody goes. */
+    let seat: Seat = first;
+    const ports = () => (seat.node && !seat.node.hasEnded() ? [seat.front.port] : []);
+    const other = () => (seat === first ? spare : first);
+    const rounds = options.rounds ?? PLACES.length;
     const counts: Record<string, number> = {};
+    const onTheWay: number[] = [];
+
+    const placeOf = (number: number) => PLACES[number % PLACES.length] ?? 'before-tx';
+    const isLateOf = (number: number) => (number + Math.floor(number / PLACES.length)) % 2 === 1;
+    const isColdOf = (number: number) => number % 4 === 3;
+    /** A node that dies: in a late round not before it is told that enough is on its way. */
+    const doomed = (where: Seat, number: number) => {
+      const isLate = isLateOf(number);
+      return where.start({
+        failpoint: { place: placeOf(number), at: isLate ? random.between(1, 4) : random.between(3, 12), isLate },
+      });
+    };
+
+    let next: Promise<LabNode> | null = null;
     const { anomalies, done, acked } = await inChapters(
       lab,
       options,
-      options.rounds ?? PLACES.length,
+      rounds,
       async (crowd, number, isLastOfChapter) => {
-        const place = PLACES[number % PLACES.length] ?? 'before-tx';
-        await seat.kill();
-        const node = await seat.start({ failpoint: { place, at: random.between(3, 12) } });
-        for (const end = performance.now() + 15_000; !node.hasEnded() && performance.now() < end; await sleep(15)) {
-          if (crowd.inFlight() < 100) crowd.burst(1);
+        // a chapter begins with a node that is well, and a round with the one that died
+        const starting = next ?? doomed(other(), number);
+        const before = seat;
+        const node = await starting;
+        await before.kill();
+        seat = other();
+        const isColdNext = isLastOfChapter || isColdOf(number + 1);
+        next = isColdNext ? null : doomed(other(), number + 1);
+        // it is awaited in the next round, unless this one throws
+        next?.catch(() => {});
+
+        let isTold = !isLateOf(number);
+        for (const end = performance.now() + PATIENCE_MS; !node.hasEnded() && performance.now() < end; ) {
+          const written = crowd.onTheWayTo(seat);
+          if (crowd.inFlight() < 100 || (!isTold && written < IN_FLIGHT && crowd.inFlight() < 400)) crowd.burst(1);
+          if (!isTold && crowd.onTheWayTo(seat) >= IN_FLIGHT) {
+            isTold = true;
+            onTheWay.push(crowd.onTheWayTo(seat));
+            node.kill('SIGUSR2');
+          }
+          await sleep(isTold ? 15 : 1);
         }
+        const place = placeOf(number);
         if (!node.hasEnded()) throw new Error(`the node does not die ${place}`);
+        recorder.add({ type: 'nemesis', what: `kill -9 ${place}` });
         counts[place] = (counts[place] ?? 0) + 1;
         if (!isLastOfChapter) return;
+        seat = other();
         await seat.start();
         await until('all is acknowledged', () => crowd.inFlight() === 0, 30_000).catch(() => {});
       },
+      ports,
     );
-    return { anomalies, rounds: done, facts: { acked, ...counts } };
+    const sorted = onTheWay.sort((a, b) => a - b);
+    return {
+      anomalies,
+      rounds: done,
+      facts: {
+        acked,
+        ...counts,
+        toldInFlight: sorted.length,
+        inFlightLeast: sorted[0] ?? 0,
+        inFlightMedian: sorted[Math.floor(sorted.length / 2)] ?? 0,
+      },
+    };
   });
 
 /** F5: PostgreSQL dies (`-m immediate`, kill -9 of the postmaster or of a backend) with sends in flight. */
