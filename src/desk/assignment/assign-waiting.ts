@@ -110,7 +110,7 @@ async function waitingConversations(scope: Scope): Promise<WaitingConversation[]
       from conversations c
       left join users u on u.id = c.opened_by and u.tenant_id = c.tenant_id
       where c.tenant_id = ${scope.tenant.id} and c.kind = 'support' and c.status = 'open' and c.assigned_admin_id is null
-      order by c.waiting_since nulls last, c.created_at, c.id
+      order by c.queued_since nulls last, c.created_at, c.id
       limit ${MAX_LOOKED_AT}`,
   );
 }

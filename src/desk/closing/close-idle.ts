@@ -92,9 +92,9 @@ async function idleConversations(scope: Scope, { warnSince }: Limits): Promise<s
     sql<{ id: string }>`
       select c.id from conversations c
       where c.tenant_id = ${scope.tenant.id} and c.status = 'open' and c.kind = 'support'
-        and c.last_message_at <= ${warnSince}
+        and c.active_at <= active_bin(${warnSince}) and c.last_message_at <= ${warnSince}
         and not exists (select 1 from closing_warnings w where w.conversation_id = c.id and w.tenant_id = c.tenant_id)
-      order by c.last_message_at, c.id limit ${MAX_AT_ONCE}`,
+      order by c.active_at, c.last_message_at, c.id limit ${MAX_AT_ONCE}`,
   );
   return found.map((one) => one.id);
 }

@@ -32,7 +32,7 @@ export async function queueFor(scope: Scope<Person>, conversationId: string): Pr
       from conversations mine
       join conversations c on c.tenant_id = mine.tenant_id and c.kind = 'support' and c.status = 'open'
         and c.assigned_admin_id is null
-        and (c.waiting_since, c.created_at, c.id) < (mine.waiting_since, mine.created_at, mine.id)
+        and (c.queued_since, c.created_at, c.id) < (mine.queued_since, mine.created_at, mine.id)
       where mine.id = ${conversationId} and mine.tenant_id = ${scope.tenant.id}`,
   );
   return { position: ahead?.position ?? null, expectedWaitSeconds: await medianWait(scope) };

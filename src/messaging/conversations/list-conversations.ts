@@ -140,10 +140,12 @@ function narrowed(
   // the start of a day in the tenant's zone, summer time included, is the database's to know
   const zone = messaging.timeZone(scope.tenant.id);
   if (filters.dateFrom) {
-    conditions.push(sql`c.last_message_at >= (${filters.dateFrom}::date)::timestamp at time zone ${zone}`);
+    const start = sql`(${filters.dateFrom}::date)::timestamp at time zone ${zone}`;
+    conditions.push(sql`c.active_at >= active_bin(${start}) and c.last_message_at >= ${start}`);
   }
   if (filters.dateTo) {
-    conditions.push(sql`c.last_message_at < (${filters.dateTo}::date + 1)::timestamp at time zone ${zone}`);
+    const end = sql`(${filters.dateTo}::date + 1)::timestamp at time zone ${zone}`;
+    conditions.push(sql`c.active_at <= active_bin(${end}) and c.last_message_at < ${end}`);
   }
   if (filters.userId) conditions.push(sql`c.opened_by = ${filters.userId}::uuid`);
   if (filters.ids) conditions.push(sql`c.id = any (${filters.ids}::uuid[])`);
@@ -184,7 +186,7 @@ async function search(
       union select ${isUuid(q) ? q : null}::uuid) few
     cross join lateral (
       select ${COLUMNS} from conversations c where c.id = few.id and ${where(scope, conditions, page)} offset 0) c
-    order by c.last_message_at desc, c.id desc limit ${page.limit + 1}`;
+    ${ORDER} limit ${page.limit + 1}`;
   const found = await rows(
     scope,
     sql<(ListRow | Nobody) & { readonly areManyPeople: boolean; readonly areManySaid: boolean }>`
@@ -213,7 +215,7 @@ async function walk(
     select c.* from (${walked}) c
     where exists (select 1 from users u where u.id = c.opened_by and ${isNamed(scope, q)} offset 0)
       or ${isSaid ? saysIt(scope, q) : sql`false`}
-    order by c.last_message_at desc, c.id desc limit ${page.limit + 1}`;
+    ${ORDER} limit ${page.limit + 1}`;
   const met = await rows(scope, sql<ListRow>`${named(scope, looked)} order by page.last_message_at desc, page.id desc`);
   const items = await listed(scope, met.slice(0, page.limit));
   if (met.length > page.limit) return { items, nextCursor: cursorAfter(met, page) };
@@ -236,7 +238,7 @@ interface Nobody {
   readonly id: null;
 }
 
-/** Keyset by (last_message_at, id), both descending, as every list index of the table ends. */
+/** Keyset by (last_message_at, id), both descending. */
 async function list(scope: Scope<Person>, conditions: readonly Condition[], page: ListPage): Promise<ConversationList> {
   const found = await rows(
     scope,
@@ -245,14 +247,17 @@ async function list(scope: Scope<Person>, conditions: readonly Condition[], page
   return { items: await listed(scope, found.slice(0, page.limit)), nextCursor: cursorAfter(found, page) };
 }
 
-const COLUMNS = sql`c.id, c.opened_by, c.assigned_admin_id, c.last_message_at, c.last_message_at::text as at`;
+const COLUMNS = sql`c.id, c.opened_by, c.assigned_admin_id, c.active_at, c.last_message_at, c.last_message_at::text as at`;
+
+/** Newest message first. Indexes know five minutes, which move less often than messages come; within them it is sorted. */
+const ORDER = sql`order by c.active_at desc, c.last_message_at desc, c.id desc`;
 
 /**
  * One more than the page holds, which tells whether there is a next one. Open and closed ones are looked up by
  * themselves, because they have indexes of their own: what is written goes into the open ones' few.
  */
 function newest(scope: Scope, conditions: readonly Condition[], page: ListPage): Condition {
-  const order = sql`order by c.last_message_at desc, c.id desc limit ${page.limit + 1}`;
+  const order = sql`${ORDER} limit ${page.limit + 1}`;
   const ofStatus = (status: ConversationStatus) => sql`
     (select ${COLUMNS} from conversations c
      where c.status = ${sql.lit(status)} and ${where(scope, conditions, page)} ${order})`;
@@ -263,7 +268,10 @@ function newest(scope: Scope, conditions: readonly Condition[], page: ListPage):
 function where(scope: Scope, conditions: readonly Condition[], { cursor }: ListPage): Condition {
   const after = cursor ? readCursor(cursor) : null;
   const all = [sql`c.tenant_id = ${scope.tenant.id}`, ...conditions];
-  if (after) all.push(sql`(c.last_message_at, c.id) < (${after.at}::timestamptz, ${after.id}::uuid)`);
+  if (after) {
+    all.push(sql`(c.active_at, c.last_message_at, c.id)
+      < (active_bin(${after.at}::timestamptz), ${after.at}::timestamptz, ${after.id}::uuid)`);
+  }
   return sql.join(all, sql` and `);
 }
 

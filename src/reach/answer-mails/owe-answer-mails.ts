@@ -80,7 +80,9 @@ async function oweSome(
   const quietSince = new Date(now.getTime() - afterMinutes * 60_000);
   const from = after ?? { at: sweep?.since ?? 'infinity', id: LAST_ID };
   const found =
-    afterMinutes > 0 ? await em.execute<Quiet[]>(QUIET, [tenant.id, from.at, from.id, quietSince, BATCH]) : [];
+    afterMinutes > 0
+      ? await em.execute<Quiet[]>(QUIET, [tenant.id, from.at, from.at, from.id, quietSince, quietSince, BATCH])
+      : [];
   const owed = found.filter((one) => one.is_owed);
   for (const { id, user_id: userId, last_answer: upToSeq } of owed) {
     const mail = em.create(AnswerMail, {
@@ -94,7 +96,10 @@ async function oweSome(
       settledAt: null,
     });
     em.persist(mail);
-    await queue.enqueue(scope, effect, { id: mail.id, data: { mailId: mail.id } });
+    await queue.enqueue(scope, effect, {
+      id: mail.id,
+      data: { mailId: mail.id },
+    });
   }
   await em.flush();
   const last = found.at(-1) ?? null;
@@ -117,9 +122,9 @@ const QUIET = `
     where m.conversation_id = c.id and m.tenant_id = c.tenant_id and m.seq > c.user_read_seq
       and m.sender_type = 'admin' and m.deleted_at is null
     order by m.seq desc limit 1) a on c.unread_by_user > 0
-  where c.tenant_id = ? and (c.last_message_at, c.id) > (?::timestamptz, ?::uuid)
-    and c.last_message_at <= ?::timestamptz
-  order by c.last_message_at, c.id limit ?`;
+  where c.tenant_id = ? and (c.active_at, c.last_message_at, c.id) > (active_bin(?::timestamptz), ?::timestamptz, ?::uuid)
+    and c.active_at <= active_bin(?::timestamptz) and c.last_message_at <= ?::timestamptz
+  order by c.active_at, c.last_message_at, c.id limit ?`;
 
 const MOVE_ON = `
   update answer_mail_sweeps

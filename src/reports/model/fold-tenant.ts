@@ -166,8 +166,10 @@ async function movedConversations(
     scope,
     sql<Found>`
       select c.id, c.last_message_at::text as at from conversations c
-      where c.tenant_id = ${scope.tenant.id} and c.kind = 'support' and c.last_message_at >= ${from}::timestamptz
-        and (${after?.id ?? null}::uuid is null or (c.last_message_at, c.id) > (${after?.at ?? null}::timestamptz, ${after?.id ?? null}::uuid))
+      where c.tenant_id = ${scope.tenant.id} and c.kind = 'support'
+        and c.active_at >= active_bin(${from}::timestamptz) and c.last_message_at >= ${from}::timestamptz
+        and (${after?.id ?? null}::uuid is null or (c.active_at, c.last_message_at, c.id)
+          > (active_bin(${after?.at ?? null}::timestamptz), ${after?.at ?? null}::timestamptz, ${after?.id ?? null}::uuid))
         and not exists (
           select from report_conversations r
           where r.conversation_id = c.id and r.tenant_id = c.tenant_id
@@ -175,7 +177,7 @@ async function movedConversations(
               and r.folded_at > ${at}::timestamptz - ${PATIENCE}::interval)))
         and not (${isPatient} and c.last_message_at > ${at}::timestamptz - ${JUST_NOW}::interval
           and c.created_at > ${at}::timestamptz - ${PATIENCE}::interval)
-      order by c.last_message_at, c.id limit ${AT_ONCE}`,
+      order by c.active_at, c.last_message_at, c.id limit ${AT_ONCE}`,
   );
 }
 

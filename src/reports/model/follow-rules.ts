@@ -31,6 +31,7 @@ export async function followRules(scope: Scope, rules: Rules): Promise<void> {
       select s.rules, s.hours_from as "hoursFrom", s.hours_to as "hoursTo", clock_timestamp() as now,
         (select min(c.created_at) from conversations c
          where c.tenant_id = s.tenant_id and c.created_at < coalesce(s.hours_from, ${new Date(HOURS_FROM)}::timestamptz)
+           and c.active_at >= active_bin(s.settled_to - ${CLOCKS_MAY_DIFFER}::interval)
            and c.last_message_at >= s.settled_to - ${CLOCKS_MAY_DIFFER}::interval) as oldest
       from report_states s where s.tenant_id = ${tenantId}`,
   );
