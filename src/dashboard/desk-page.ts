@@ -74,6 +74,8 @@ export interface ListView {
   readonly rows: readonly ConversationRow[];
   readonly filters: DeskFilters;
   readonly userTypes: readonly string[];
+  /** Says what the search looks at: contacts only for those who may see them. */
+  readonly searchHint: 'desk.searchHint' | 'desk.searchHintMasked';
   /** There is more to look through; a page of a search may hold no row although there is. */
   readonly moreHref: string | null;
   /** It is not the first page. */
@@ -162,6 +164,7 @@ export async function readList(
     rows: await asRows(scope, sources, view, list.items),
     filters,
     userTypes: sources.tenancy.tenant(scope.tenant.id).userTypes,
+    searchHint: scope.actor.can('VIEW_USER_CONTACTS') ? 'desk.searchHint' : 'desk.searchHintMasked',
     moreHref: nextCursor && deskHref(openId, filters, { cursor: nextCursor }),
     isFurther: cursor !== undefined,
     rowsHref: `${DESK}/rows${deskQuery(filters)}`,

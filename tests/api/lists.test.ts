@@ -119,16 +119,31 @@ describe('filters', () => {
 
   test('people by the beginning of name, email, phone or host id, and by whole ids', async () => {
     const { slug } = app.home.tenant;
+    const lead = await app.as('lead');
     expect(await found('q=rahim')).toEqual(['rahim']);
     expect(await found('q=RAHIM%20UD')).toEqual(['rahim']);
-    expect(await found(`q=${encodeURIComponent(`ayesha@${slug}`)}`)).toEqual(['ayesha']);
+    expect(await found(`q=${encodeURIComponent(`ayesha@${slug}`)}`, lead)).toEqual(['ayesha']);
     expect(await found('q=kacchi')).toEqual(['kacchi-house']);
     expect(await found(`q=${app.home.people['restaurant-2'].id}`)).toEqual(['restaurant-2']);
     expect(await found(`q=${ids.ayesha}`)).toEqual(['ayesha']);
-    expect(await found('q=%2B8801712345678')).toHaveLength(USERS.length);
-    expect(await found('q=8801712')).toHaveLength(USERS.length);
-    expect(await found('q=%2B8801712&userType=restaurant&status=open')).toHaveLength(2);
+    expect(await found('q=%2B8801712345678', lead)).toHaveLength(USERS.length);
+    expect(await found('q=8801712', lead)).toHaveLength(USERS.length);
+    expect(await found('q=%2B8801712&userType=restaurant&status=open', lead)).toHaveLength(2);
     for (const none of ['%25', '_', "'", '\\', '*', 'uddin%25', 'nobody']) expect(await found(`q=${none}`)).toEqual([]);
+  });
+
+  test('whoever is not shown contacts finds nobody by them, however much of one is guessed', async () => {
+    const lead = await app.as('lead');
+    const { email } = app.home.people.rahim;
+    for (const q of ['880', '8801712345678', '+8801712345678', email, email.slice(0, 7)]) {
+      const query = `q=${encodeURIComponent(q)}`;
+      expect([q, (await found(query, lead)).includes('rahim')]).toEqual([q, true]);
+      for (const who of [agent, await app.as('viewer')]) expect([q, await found(query, who)]).toEqual([q, []]);
+    }
+    // names, host ids and what was said are for everybody at the desk
+    expect(await found('q=restaurant-2')).toEqual(['restaurant-2']);
+    await (await app.as('customer-2')).post(messagesOf(ids['customer-2']), says('call me: 8801712345678'));
+    expect(await found('q=8801712345678')).toEqual(['customer-2']);
   });
 
   test("another tenant's people are never found", async () => {

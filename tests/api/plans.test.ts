@@ -26,6 +26,7 @@ interface Connected {
 let own: FreshDatabase;
 let app: ApiApp;
 let agent: Caller;
+let lead: Caller;
 let rahim: Caller;
 let rahims: string;
 const sent: Sent[] = [];
@@ -33,7 +34,7 @@ const sent: Sent[] = [];
 beforeAll(async () => {
   own = await freshDatabase();
   app = await startApiApp(own);
-  [agent, rahim] = await Promise.all([app.as('agent'), app.as('rahim')]);
+  [agent, lead, rahim] = await Promise.all([app.as('agent'), app.as('lead'), app.as('rahim')]);
   await load();
   rahims = (await rahim.post('/api/support/conversations', { message: says('hello') })).body.conversation.id;
   await agent.post(messagesOf(rahims), says('hello to you'));
@@ -217,7 +218,7 @@ describe('no sequential scan', () => {
     ]) {
       for (const more of ['', '&status=open', '&userType=driver&assignedAdminId=none']) {
         const statements = await statementsOf(() =>
-          agent.get(`/api/admin/support/conversations?q=${encodeURIComponent(q)}${more}`),
+          lead.get(`/api/admin/support/conversations?q=${encodeURIComponent(q)}${more}`),
         );
         for (const table of await scannedTables(statements)) scanned.push(`${table}: ${q}${more}`);
       }
@@ -257,7 +258,7 @@ describe('no sequential scan', () => {
     const before = await seqScans();
     await rahim.post(messagesOf(rahims), says('counted'));
     await agent.get('/api/admin/support/conversations?q=Person%201');
-    await agent.get('/api/admin/support/conversations?q=%2B88017000');
+    await lead.get('/api/admin/support/conversations?q=%2B88017000');
     expect(await seqScans()).toEqual(before);
     // the control: the counters do see a scan, and the list of statements did not miss a table
     await app.admin.query('select count(body) from messages');

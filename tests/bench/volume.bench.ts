@@ -89,16 +89,20 @@ const WORDS =
   kacchi tehari burger pizza laptop wallet helmet notebook verify finance sealed commission toll expired voucher corrected
   navigation photo`.split(/\s+/);
 
+/** Whoever may not see contacts finds nobody by them. */
+const BY_CONTACTS = new Set(['an email', 'a phone number', "a phone number's beginning"]);
+
 async function prepare({ url, adminUrl }: Postgres, product: RunningServer, dataDir: string): Promise<Look[]> {
-  const [token = '', browserToken = ''] = await hostTokens(url, dataDir, ['--as', 'agent']).then(async (first) => [
-    ...first,
-    ...(await hostTokens(url, dataDir, ['--as', 'agent'])),
-  ]);
   const http = openHttp(product.base, 2);
+  const [token = ''] = await hostTokens(url, dataDir, ['--as', 'agent']);
   const session = (await sendJson(http, '/api/support/session', null, { token })) as { accessToken: string }; // contract.md
-  const form = new URLSearchParams({ token: browserToken, to: '/admin/support-chat' }).toString();
-  const entered = await http.send('POST', '/sso', { 'content-type': 'application/x-www-form-urlencoded' }, form);
-  const cookie = (entered.headers['set-cookie'] ?? []).map((line) => line.split(';')[0]).join('; ');
+  const enter = async (handle: string): Promise<string> => {
+    const [browserToken = ''] = await hostTokens(url, dataDir, ['--as', handle]);
+    const form = new URLSearchParams({ token: browserToken, to: '/admin/support-chat' }).toString();
+    const entered = await http.send('POST', '/sso', { 'content-type': 'application/x-www-form-urlencoded' }, form);
+    return (entered.headers['set-cookie'] ?? []).map((line) => line.split(';')[0]).join('; ');
+  };
+  const [cookie, leadsCookie] = [await enter('agent'), await enter('lead')];
   const said = await countWords(adminUrl);
   console.log(`words: ${said.map((one) => `${one.word} ${one.hits}`).join(', ')}`);
   const near = (hits: number) =>
@@ -151,7 +155,7 @@ async function prepare({ url, adminUrl }: Postgres, product: RunningServer, data
     'what is due first': 'sort=due',
     'late ones, mine': 'late=1&assignedAdminId=me',
   };
-  const list = async (search: string) => {
+  const list = async (search: string, cookie: string) => {
     const headers = { cookie, 'hx-request': 'true', 'hx-target': 'section#list', accept: 'text/html' };
     return okay(http, `/admin/support-chat?${search}`, headers);
   };
@@ -161,17 +165,17 @@ async function prepare({ url, adminUrl }: Postgres, product: RunningServer, data
       const search = [q && `q=${encodeURIComponent(q)}`, set].filter(Boolean).join('&');
       looks.push({
         what: [query === 'none' ? 'list' : `search ${query}`, filter].filter(Boolean).join(', '),
-        ask: async () => void (await list(search)),
+        ask: async () => void (await list(search, BY_CONTACTS.has(query) ? leadsCookie : cookie)),
       });
     }
   }
-  looks.push(...(await pages(http, list)));
+  looks.push(...(await pages((search) => list(search, cookie))));
   looks.push(...(await work(http, adminUrl, cookie, session.accessToken)));
   return looks;
 }
 
 /** The next page of a list and of searches, by the link that the page before gives. */
-async function pages(_http: Http, list: (search: string) => Promise<string>): Promise<Look[]> {
+async function pages(list: (search: string) => Promise<string>): Promise<Look[]> {
   const looks: Look[] = [];
   for (const search of ['', 'status=closed', 'q=refund', 'q=Rahim', 'q=umbrella&userType=driver']) {
     let next = search;

@@ -159,14 +159,65 @@ async function longAgo(other: TestTenant, count: number, said: string, times: nu
   }
 }
 
+/** Elsewhere it is said in more conversations than are named one by one (2,500), and is in the index. */
+async function manySay(said: string): Promise<TestTenant> {
+  const elsewhere = await app.newTenant();
+  await longAgo(elsewhere, 2_600, said, 2_600);
+  await everybodyRests();
+  return elsewhere;
+}
+
+test('what very many say is known before the index is read, and is found in one message, at rest and later', {
+  timeout: 60_000,
+}, async () => {
+  const many = await manySay('a parasol for 8801712345678');
+  const admin = new pg.Client({ connectionString: inject('adminUrl') });
+  await admin.connect();
+  await admin.query('analyze conversation_words');
+  const { rows } = await admin.query<{ known: number; unknown: number }>(
+    `select said_share('parasol') as known, said_share('zyzzyva') as unknown`,
+  );
+  await admin.end();
+  expect(rows[0]?.known).toBeGreaterThan(0.01);
+  expect(rows[0]?.unknown).toBe(0);
+
+  const agent = await many.signIn('agent');
+  const ayesha = await many.signIn('ayesha');
+  const find = async (q: string, who = agent) => {
+    const found = await call(app, who, 'GET', `/api/admin/support/conversations?limit=5&q=${encodeURIComponent(q)}`);
+    return found.items.map((one: { id: string }) => one.id);
+  };
+  const id = await userWrites(app, many, 'ayesha', 'The parasol is torn');
+  const log = `/api/support/conversations/${id}/messages`;
+  await call(app, ayesha, 'POST', log, { body: 'Call 8801712345678', clientId: crypto.randomUUID() });
+  for (const moment of ['at once', 'at rest']) {
+    expect((await find('parasol'))[0], moment).toBe(id);
+    expect((await find('8801712345678'))[0], moment).toBe(id);
+    // said by no one message of hers
+    const both = await find('parasol 8801712345678');
+    expect([both.length, both.includes(id)], moment).toEqual([5, false]);
+    await everybodyRests();
+  }
+  await call(app, ayesha, 'POST', log, { body: 'A parasol, 8801712345678', clientId: crypto.randomUUID() });
+  for (const moment of ['said later', 'at rest again']) {
+    expect((await find('parasol 8801712345678'))[0], moment).toBe(id);
+    await everybodyRests();
+  }
+
+  // many say the number of somebody who does not: it finds whoever has it for those who may see it
+  const other = await app.newTenant();
+  const silent = await userWrites(app, other, 'rahim', 'Hello');
+  expect(await find('8801712345678', await other.signIn('lead'))).toEqual([silent]);
+  expect(await find('8801712345678', await other.signIn('agent'))).toEqual([]);
+});
+
 test('a search that has looked through the newest and found nothing goes on, and does not say that there is nothing', {
   timeout: 60_000,
 }, async () => {
-  const [other, third] = [await app.newTenant(), await app.newTenant()];
-  // in more conversations than are named one by one (2,500), of which here only the oldest of 700 is
+  // said in more conversations than are named one by one, of which here only the oldest of 700 is
+  const other = await app.newTenant();
   await longAgo(other, 700, 'umbrella', 1);
-  await longAgo(third, 2_600, 'umbrella', 2_600);
-  await everybodyRests();
+  await manySay('umbrella');
   const { page, complaints } = await visit(browser, app, other, 'agent');
   await page.goto('/admin/support-chat?q=umbrella');
   await page.getByRole('heading', { name: 'Nothing among the newest' }).waitFor();

@@ -95,12 +95,11 @@ export async function conversationConditions(
 }
 
 /** Whoever walks another list looks at each row of it: by name where few were found, otherwise into what was said. */
-async function matching(scope: Scope, q: string): Promise<Condition> {
+async function matching(scope: Scope<Person>, q: string): Promise<Condition> {
   const isSaid = q.length >= MIN_SAID;
   const [found] = await rows(
     scope,
-    sql<{ people: string[] | null; said: string[] | null }>`
-      select people, said from search_matches(${q}, ${MAX_PEOPLE}, ${MAX_SAID}, ${isSaid})`,
+    sql<{ people: string[] | null; said: string[] | null }>`${matches(scope, q, isSaid)}`,
   );
   const own = isUuid(q) ? sql`or c.id = ${q}::uuid` : sql``;
   if (found?.people && found.said) {
@@ -110,17 +109,38 @@ async function matching(scope: Scope, q: string): Promise<Condition> {
     or ${isSaid ? saysIt(scope, q) : sql`false`})`;
 }
 
-/** Whether a row `u` of users is whom the search means. */
-function isNamed(scope: Scope, q: string): Condition {
-  return sql`u.tenant_id = ${scope.tenant.id}
-    and is_person(u.name, u.email, u.sub, u.phone, lower(${q}), search_digits(${q}))`;
+/** Whom the search means and where it was said, each null where there are too many to name. */
+function matches(scope: Scope<Person>, q: string, isSaid: boolean): Condition {
+  return sql`select people_meant(${q}, ${MAX_PEOPLE}, ${seesContacts(scope)}) as people,
+    ${isSaid ? sql`conversations_saying(${q}, ${MAX_SAID})` : sql`'{}'::uuid[]`} as said`;
 }
 
-/** Whether it was said in a row `c`. The cheap look first: only what holds the first word anywhere is taken apart. */
+/** Whoever is not shown emails and phone numbers does not find by them either: sign by sign, they would be found out. */
+function seesContacts({ actor }: Scope<Person>): boolean {
+  return actor.can('VIEW_USER_CONTACTS');
+}
+
+/** Whether a row `u` of users is whom the search means. */
+function isNamed(scope: Scope<Person>, q: string): Condition {
+  const contacts = seesContacts(scope) ? sql`u.email, u.sub, u.phone` : sql`null, u.sub, null`;
+  return sql`u.tenant_id = ${scope.tenant.id}
+    and is_person(u.name, ${contacts}, lower(${q}), search_digits(${q}))`;
+}
+
+/**
+ * Whether it was said in a row `c`: looked up in what is in the index of words, and in the messages only where one of
+ * them has to hold several words, or that came later. The cheap look first: only what holds the first word anywhere is
+ * taken apart.
+ */
 function saysIt(scope: Scope, q: string): Condition {
   const [word = q] = /[\p{L}\p{M}\p{N}]+/u.exec(q) ?? [];
-  return sql`exists (select 1 from messages m where m.conversation_id = c.id and m.tenant_id = ${scope.tenant.id}
-    and m.body ilike ${`%${word}%`} and to_tsvector('simple', m.body) @@ said_query(${q}) offset 0)`;
+  const one = (range: Condition) => sql`
+    exists (select 1 from messages m where m.conversation_id = c.id and m.tenant_id = ${scope.tenant.id} and ${range}
+      and m.body ilike ${`%${word}%`} and to_tsvector('simple', m.body) @@ said_query(${q}) offset 0)`;
+  const words = sql`conversation_words w where w.conversation_id = c.id and w.tenant_id = ${scope.tenant.id}`;
+  return sql`(exists (select 1 from ${words} and w.words @@ said_query(${q})
+      and (numnode(said_query(${q})) = 1 or ${one(sql`m.seq <= w.upto and m.seq > w.upto - 256`)}) offset 0)
+    or ${one(sql`m.seq > (select coalesce(max(w.upto), 0) from ${words})`)})`;
 }
 
 /** The filters without the search. */
@@ -190,15 +210,19 @@ async function search(
   const found = await rows(
     scope,
     sql<(ListRow | Nobody) & { readonly areManyPeople: boolean; readonly areManySaid: boolean }>`
-      with found as materialized (select * from search_matches(${q}, ${MAX_PEOPLE}, ${MAX_SAID}, ${isSaid}))
+      with found as materialized (${matches(scope, q, isSaid)})
       select found.people is null as "areManyPeople", found.said is null as "areManySaid", named.*
       from found left join lateral (${named(scope, few)}) named
         on found.people is not null and found.said is not null
       order by named.last_message_at desc, named.id desc`,
   );
   const [first] = found;
-  if (first?.areManySaid) return walk(scope, conditions, page, { q, isSaid, most: MAX_WALKED.said });
-  if (first?.areManyPeople) return walk(scope, conditions, page, { q, isSaid, most: MAX_WALKED.people });
+  if (first?.areManySaid) return walk(scope, conditions, page, { q, says: saysIt(scope, q), most: MAX_WALKED.said });
+  if (first?.areManyPeople) {
+    // asked once: a list to look each of them up in
+    const says = isSaid ? sql`c.id in (select unnest(conversations_saying(${q}, ${MAX_SAID})))` : sql`false`;
+    return walk(scope, conditions, page, { q, says, most: MAX_WALKED.people });
+  }
   const met = found.filter((one) => one.id !== null);
   return { items: await listed(scope, met.slice(0, page.limit)), nextCursor: cursorAfter(met, page) };
 }
@@ -208,13 +232,12 @@ async function walk(
   scope: Scope<Person>,
   conditions: readonly Condition[],
   page: ListPage,
-  { q, isSaid, most }: { readonly q: string; readonly isSaid: boolean; readonly most: number },
+  { q, says, most }: { readonly q: string; readonly says: Condition; readonly most: number },
 ): Promise<ConversationList> {
   const walked = newest(scope, conditions, { ...page, limit: most - 1 });
   const looked = sql`
     select c.* from (${walked}) c
-    where exists (select 1 from users u where u.id = c.opened_by and ${isNamed(scope, q)} offset 0)
-      or ${isSaid ? saysIt(scope, q) : sql`false`}
+    where exists (select 1 from users u where u.id = c.opened_by and ${isNamed(scope, q)} offset 0) or ${says}
     ${ORDER} limit ${page.limit + 1}`;
   const met = await rows(scope, sql<ListRow>`${named(scope, looked)} order by page.last_message_at desc, page.id desc`);
   const items = await listed(scope, met.slice(0, page.limit));
