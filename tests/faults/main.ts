@@ -4,7 +4,7 @@
  * Exit code 0 when nothing was found.
  */
 import { execFileSync } from 'node:child_process';
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { cpus, loadavg, totalmem } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -29,6 +29,7 @@ ROWS
   --seed S          repeats the choices of an earlier run
   --defect NAME     puts a seeded defect of tests/faults/defects into the program: the run must find something
   --out FOLDER      where results go (tests/faults/results), one file a story, written after each chapter too
+  --sum             runs nothing: adds up by row what is kept there (several runs of a row are pieces of one)
 
 A result names rounds, seed, commit (with + when src or migrations hold changes), date and what was found.
 The short forms run with the tests (npm test -- tests/faults); FAULTS_SEED=S repeats one.
@@ -43,6 +44,7 @@ const { values } = parseArgs({
     rounds: { type: 'string', default: '20' },
     only: { type: 'string' },
     seed: { type: 'string' },
+    sum: { type: 'boolean', default: false },
     out: { type: 'string', default: fileURLToPath(new URL('results', import.meta.url)) },
   },
 });
@@ -51,6 +53,10 @@ if (values.help) {
     return `      ${row.padEnd(11)}${overRedis === undefined ? ' ' : '*'} ${title}`;
   });
   console.log(HELP.replace('ROWS', rows.join('\n')));
+  process.exit(0);
+}
+if (values.sum) {
+  for (const line of sums(values.out)) console.log(line);
   process.exit(0);
 }
 const rounds = Number(values.rounds);
@@ -147,6 +153,35 @@ async function run(entry: Entry, backplane?: 'redis'): Promise<number> {
     };
     writeFileSync(file, `${JSON.stringify(result, null, 2)}\n`);
   }
+}
+
+/** One line a row: rounds and failures of all that is kept, and the runs that they are the sum of. */
+function sums(folder: string): string[] {
+  interface Kept {
+    readonly row: string;
+    readonly title: string;
+    readonly backplane?: string;
+    readonly nodes?: number;
+    readonly defect?: string;
+    readonly rounds: number;
+    readonly failures: number;
+    readonly seed: number;
+    readonly commit: string;
+  }
+  const rows = new Map<string, Kept[]>();
+  for (const name of readdirSync(folder).sort()) {
+    if (!name.endsWith('.json')) continue;
+    const kept = JSON.parse(readFileSync(join(folder, name), 'utf8')) as Kept;
+    if (kept.defect) continue;
+    const where = kept.backplane ? ` (${kept.backplane}, ${kept.nodes} nodes)` : '';
+    const key = `${kept.row} ${kept.title}${where}`;
+    rows.set(key, [...(rows.get(key) ?? []), kept]);
+  }
+  return [...rows].map(([key, runs]) => {
+    const sum = (of: 'rounds' | 'failures') => runs.reduce((all, run) => all + run[of], 0);
+    const pieces = runs.map(({ rounds, seed, commit }) => `${rounds} (${commit.slice(0, 7)}, seed ${seed})`);
+    return `${key}: ${sum('rounds')} rounds, ${sum('failures')} failures: ${pieces.join(', ')}`;
+  });
 }
 
 /** What was tested; `+` when the tree held changes that are in no commit. */
