@@ -3,12 +3,15 @@
  * second, and taken back when the field is empty.
  */
 safego.behaviour('typing', (line) => {
+  /** Twice the time in which its sender asks again. */
+  const FILE_MS = 8000;
   const list = document.getElementById('messages');
   const field = document.querySelector('#composer textarea');
   const ownSide = list?.dataset.audience === 'user' ? 'user' : 'admin';
   let toldAt = 0;
-  let expiry;
-  let showsFile;
+  // a page that is opened meanwhile says it from the beginning
+  let showsFile = line.textContent !== '';
+  let expiry = showsFile && setTimeout(clear, FILE_MS);
 
   function tell(isTyping) {
     toldAt = isTyping ? Date.now() : 0;
@@ -34,7 +37,7 @@ safego.behaviour('typing', (line) => {
     const words = safego.fill(line.dataset[isFile ? 'checking' : 'words'], { name: detail.name });
     // the same is not read out again
     if (line.textContent !== words) line.textContent = words;
-    expiry = setTimeout(clear, isFile ? 8000 : 5000);
+    expiry = setTimeout(clear, isFile ? FILE_MS : 5000);
   }
   function onSent() {
     toldAt = 0;

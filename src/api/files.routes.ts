@@ -119,8 +119,11 @@ export function fileRoutes({ messaging, live, views, filesUrl }: FileDeps): Rout
       face: 'page',
       params: z.strictObject({ id: Uuid, form: z.enum(FILE_FORMS) }),
       async handle(scope: Scope<Person>, { params }) {
-        const { id: attachmentId, tenantId, conversationId, state } = await findAttachment(scope, params.id);
-        if (state !== 'ready') throw new NotFound();
+        const found = await findAttachment(scope, params.id).catch((error) => {
+          throw error instanceof NotFound ? fileGone() : error;
+        });
+        const { id: attachmentId, tenantId, conversationId, state } = found;
+        if (state !== 'ready') throw fileGone();
         const { form } = params;
         const Location = links.url({ tenantId, conversationId: conversationId ?? null, attachmentId, form });
         return { status: 303, body: null, headers: { Location } };
@@ -149,6 +152,11 @@ export function fileRoutes({ messaging, live, views, filesUrl }: FileDeps): Rout
     }),
     // each keeps its own input types; together they are doors
   ] as Route[];
+}
+
+/** The same whether it was taken away, is not served, or never was. */
+function fileGone(): NotFound {
+  return new NotFound('file_gone', 'This file is not here, or not any more.');
 }
 
 /** Its piece of the form, or where the next piece begins. */

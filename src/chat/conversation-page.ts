@@ -11,6 +11,7 @@ import {
   type MessageView,
   messageItem,
   messageReopens,
+  otherWithUnchecked,
   readLog,
   reopenableUntil,
   unsentAttachments,
@@ -100,6 +101,7 @@ export async function conversationPage(
     listHref: supportPath(actor.userType),
     conversation: { status: conversation.status, ...aboutOf(conversation) },
     log,
+    checking: await otherWithUnchecked(scope, conversation.id),
     live: {
       rooms: [{ room: roomOf(conversation), after: `${deps.epoch}:${conversation.version}` }],
       pauses: true,

@@ -28,6 +28,7 @@ import {
   type LogWindow,
   listConversations,
   type Messaging,
+  otherWithUnchecked,
   readLog,
   unsentAttachments,
 } from '../messaging/index.ts';
@@ -257,7 +258,8 @@ export async function readConversation(
   const notes = noteVersion === 0 ? [] : await notesBeside(scope, conversation, page, window);
   const log = logView(conversation, page, notes, view.filters);
   const at = { epoch: sources.epoch, version: conversation.version, noteVersion, readerId: scope.actor.id };
-  return { thread: threadView(state, log, at), details };
+  const checking = await otherWithUnchecked(scope, conversation.id);
+  return { thread: threadView(state, { log, checking }, at), details };
 }
 
 /** The notes that stand between the messages of a page of the log. */

@@ -84,6 +84,8 @@ export interface NoteFormView {
 /** The open conversation: its state, its log, and where the live channel goes on. */
 export interface ThreadView extends ThreadState {
   readonly log: LogView;
+  /** Who else has a file for it that is being checked. */
+  readonly checking: string | null;
   /** Rooms of the live connection, `<room>@<cursor>`, with spaces between. */
   readonly rooms: string;
   /** Gives messages `after` a place where there is no live connection. */
@@ -301,7 +303,7 @@ export function logView(
 /** All of it; `epoch` is today's, the versions of messages and notes were read before the page. */
 export function threadView(
   state: ThreadState,
-  log: LogView,
+  { log, checking }: Pick<ThreadView, 'log' | 'checking'>,
   at: { readonly epoch: string; readonly version: number; readonly noteVersion: number; readonly readerId: string },
 ): ThreadView {
   const rooms = [
@@ -313,6 +315,7 @@ export function threadView(
   return {
     ...state,
     log,
+    checking,
     rooms: rooms.join(' '),
     pollUrl: `${DESK}/${state.id}`,
   };

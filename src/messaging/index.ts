@@ -14,7 +14,13 @@ export { attachmentsCheckTask } from './attachments/check-attachments.task.ts';
 export { FILE_FORMS } from './attachments/file-links.ts';
 export { contentDisposition } from './attachments/file-name.ts';
 export { type Files, openFiles } from './attachments/files.ts';
-export { findAttachment, hasUnchecked, type OpenedAttachment, openAttachment } from './attachments/open-attachment.ts';
+export {
+  findAttachment,
+  hasUnchecked,
+  type OpenedAttachment,
+  openAttachment,
+  otherWithUnchecked,
+} from './attachments/open-attachment.ts';
 export { MAX_ATTACHMENTS } from './attachments/post-with-attachments.ts';
 export { receiveForm } from './attachments/receive-form.ts';
 export { cancelUpload, takePiece, type UploadProgress, uploadProgress } from './attachments/resume-upload.ts';

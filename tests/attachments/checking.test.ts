@@ -98,6 +98,16 @@ describe.skipIf(!CLAMD)('with clamd', () => {
           expect((await page.request.get(`${stage.app.base}/attachments/${id}/${form}`)).status()).toBe(404);
         }
       }
+      // who comes later sees it with the page, before anybody says it again; and with a script it goes by itself
+      const later = isDesk ? await stage.open('rahim') : await stage.open('viewer', { viewport: DESK });
+      if (isDesk) await later.context.addCookies([{ name: 'lang', value: 'bn', url: stage.app.base }]);
+      await later.context.route(/\/events\b/, (route) => route.abort());
+      await later.context.routeWebSocket(/\/ws/, (socket) => socket.close());
+      expect(await (await later.page.request.get(other.page.url())).text()).toContain(words);
+      await later.page.goto(other.page.url());
+      expect(await later.page.locator('#typing').textContent()).toBe(words);
+      await expect.poll(() => later.page.locator('#typing').textContent(), { timeout: 12_000 }).toBe('');
+      await later.context.close();
       // asked for: it goes when what it takes along is there
       await page.fill('#composer textarea', `checked, ${side}`);
       await page.click('#composer .primary');

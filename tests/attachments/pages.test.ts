@@ -99,6 +99,49 @@ describe('with script', () => {
     await Promise.all([user.context.close(), agent.context.close()]);
   });
 
+  test.each(['phone', 'desk'] as const)('what is deleted while one looks at it says so: %s', async (side) => {
+    const { page, context } = await open(side, stage.app.base);
+    await page.setInputFiles('.attach-button input[multiple]', [picture(), licence()]);
+    await page.locator('#attached [data-state=ready]').nth(1).waitFor();
+    await page.click('#composer .primary');
+    await expect.poll(() => page.locator(own(side)).last().locator('.files > a').count()).toBe(2);
+
+    // a page that nobody tells, neither by a line nor by asking
+    const [reader, view] = side === 'desk' ? (['rahim', {}] as const) : (['viewer', { viewport: DESK }] as const);
+    const other = await stage.open(reader, view);
+    await other.context.routeWebSocket(/\/ws/, (line) => line.close());
+    await other.context.route(/\/events|\bafter=/, (route) => route.abort());
+    const id = /[0-9a-f-]{36}/.exec(page.url())?.[0];
+    const path = side === 'desk' ? '/driver/support/conversations' : '/admin/support-chat';
+    await other.page.goto(`${stage.app.base}${path}/${id}`);
+    const files = other.page.locator('#messages > [data-side]').last().locator('.files');
+    const image = files.locator('img');
+    await expect.poll(() => image.evaluate((one: HTMLImageElement) => one.naturalWidth)).toBe(480);
+
+    const { bearer } = await stage.tenant.signIn(side === 'desk' ? 'agent' : 'rahim');
+    const log = `${stage.app.base}/api/support/conversations/${id}/messages`;
+    const message = (await (await fetch(log, { headers: bearer })).json()).items.at(-1);
+    expect((await fetch(`${log}/${message.id}`, { method: 'DELETE', headers: bearer })).status).toBe(200);
+
+    // the picture is asked for again, as by somebody who scrolls to it; the document is followed
+    await image.evaluate((one: HTMLImageElement) => {
+      one.src += '?again';
+    });
+    const gone = (name: string) => files.locator('.file-gone', { hasText: name }).getByText('is not there any more');
+    await gone('bonus.jpg').waitFor();
+    await files.locator('a.file').click();
+    await gone('licence.pdf').waitFor();
+    expect(await files.locator('a').count()).toBe(0);
+    await shot(other.page, `gone-${side}`);
+
+    // without script the link leads to a page that says it
+    const plain = await stage.open(reader, { javaScriptEnabled: false });
+    await plain.page.goto(`${stage.app.base}/attachments/${message.attachments[0].id}/download`);
+    expect(await plain.page.getByRole('main').textContent()).toContain('This file is not there any more');
+    await shot(plain.page, `gone-plain-${side}`);
+    await Promise.all([context, other.context, plain.context].map((one) => one.close()));
+  });
+
   test('what is refused says which limit, and can be taken away again', async () => {
     const path = await conversation();
     const { page, context } = await stage.open('rahim');

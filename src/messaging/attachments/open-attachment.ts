@@ -34,6 +34,18 @@ export async function hasUnchecked(scope: Scope<Person>, conversationId: string)
   return (await scope.em.count(Attachment, own)) > 0;
 }
 
+/** Who else has a file for this conversation that is being checked, by name; null when nobody has. */
+export async function otherWithUnchecked(scope: Scope<Person>, conversationId: string): Promise<string | null> {
+  const [found] = await scope.em.execute<{ name: string }[]>(
+    `select u.name from attachments a join users u on u.id = a.uploaded_by and u.tenant_id = a.tenant_id
+     where a.tenant_id = ? and a.conversation_id = ?::uuid and a.state = 'processing' and a.message_id is null
+       and a.uploaded_by <> ?::uuid
+     limit 1`,
+    [scope.tenant.id, conversationId, scope.actor.id],
+  );
+  return found?.name ?? null;
+}
+
 /**
  * The file that a signed address stands for. Who asks is checked again, with the rights they have now; `null` is for
  * FILES_URL, where no session can be: there the address stands for itself, five minutes at most.
