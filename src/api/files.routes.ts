@@ -1,5 +1,4 @@
 import type { IncomingHttpHeaders } from 'node:http';
-import { pipeline } from 'node:stream/promises';
 import { z } from 'zod';
 import { anyone, isPerson, type Person, signedIn } from '../identity/index.ts';
 import {
@@ -191,10 +190,10 @@ async function bytes(
   const range = headers['if-range'] === undefined ? oneRange(headers.range, size) : null;
   const length = range ? range.to - range.from + 1 : size;
   // before the head is out, so that a store that is away is told in words
-  const stream = method === 'HEAD' ? null : await storage.open(path, range ?? undefined);
+  const file = method === 'HEAD' ? null : await storage.send(path, range ?? undefined);
   // who asked may be gone by now: then nobody takes it over, and nobody would close it
-  if (res.destroyed) stream?.destroy();
-  else res.once('close', () => stream?.destroy());
+  if (res.destroyed) file?.close();
+  else res.once('close', () => file?.close());
   return {
     status: range ? 206 : 200,
     type: mediaType === 'text/plain' ? 'text/plain; charset=utf-8' : mediaType,
@@ -211,11 +210,12 @@ async function bytes(
     body: null,
     takeOver(response) {
       // a store that fails now can only break the answer off
-      if (!stream) return;
-      // whoever has left meanwhile cannot be piped to: then nobody else closes the file, and Node ends the process for it
-      pipeline(stream, response)
+      if (!file) return;
+      // whoever has left meanwhile takes nothing: then nobody else closes the file, and Node ends the process for it
+      file
+        .to(response)
         .catch(() => response.destroy())
-        .finally(() => stream.destroy());
+        .finally(() => file.close());
     },
   };
 }

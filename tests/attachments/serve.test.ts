@@ -1,5 +1,7 @@
 import { randomUUID } from 'node:crypto';
+import { once } from 'node:events';
 import { request } from 'node:http';
+import { connect } from 'node:net';
 import { PassThrough } from 'node:stream';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
@@ -64,6 +66,48 @@ describe('whoever leaves before a file is there', () => {
     process.off('uncaughtException', note);
     expect(faults).toEqual([]);
     expect((await app.get(url, app.who.rahim)).status).toBe(200);
+  });
+});
+
+describe('many who read slowly', () => {
+  const READERS = 50;
+  const SIZE = 10 * 1024 * 1024 - 1_000;
+
+  /** Reads a file to its end, 64 KB each time, into one buffer; resolves to how much there was. */
+  function read(url: string): Promise<number> {
+    const { hostname, port } = new URL(app.base);
+    let read = 0;
+    const line = connect({
+      host: hostname,
+      port: Number(port),
+      onread: {
+        buffer: Buffer.alloc(64 * 1024),
+        callback(bytes) {
+          read += bytes;
+          setTimeout(() => line.resume(), 10);
+          return false;
+        },
+      },
+    });
+    line.write(
+      `GET ${url} HTTP/1.1\r\nHost: ${hostname}:${port}\r\nConnection: close\r\n` +
+        `Authorization: ${app.who.rahim.bearer.authorization}\r\n\r\n`,
+    );
+    return once(line, 'close').then(() => read);
+  }
+
+  test('cost a buffer each, and leave no garbage', async () => {
+    const { url } = await sent(pdf(SIZE));
+    collectGarbage();
+    const buffers = () => process.memoryUsage().arrayBuffers / 1024 / 1024;
+    const before = buffers();
+    let most = before;
+    const watch = setInterval(() => (most = Math.max(most, buffers())), 10);
+    const got = await Promise.all(Array.from({ length: READERS }, () => read(url)));
+    clearInterval(watch);
+    for (const bytes of got) expect(bytes).toBeGreaterThan(SIZE);
+    // 64 KB of the server and of the reader each
+    expect(most - before).toBeLessThan(15);
   });
 });
 

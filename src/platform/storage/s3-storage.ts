@@ -4,7 +4,15 @@ import { request as requestHttps } from 'node:https';
 import { pipeline } from 'node:stream/promises';
 import { EMPTY_HASH, queryText, type S3Request, type Signer, signedHeaders } from './aws-signature.ts';
 import type { StagedFile } from './staging.ts';
-import { checkedPath, isStoragePath, newStoragePath, type Storage, type StoredFile, storageAway } from './storage.ts';
+import {
+  type ByteRange,
+  checkedPath,
+  isStoragePath,
+  newStoragePath,
+  type Storage,
+  type StoredFile,
+  storageAway,
+} from './storage.ts';
 
 /** An S3 compatible store; the bucket is addressed by path and must be private. */
 export interface S3Options extends Signer {
@@ -75,6 +83,14 @@ export function openS3Storage(options: S3Options): Storage {
     return answer.statusCode ?? 0;
   }
 
+  async function open(path: string, range?: ByteRange): Promise<IncomingMessage> {
+    const answer = await send('GET', path, {
+      headers: range ? { range: `bytes=${range.from}-${range.to}` } : {},
+    });
+    if (answer.statusCode === (range ? 206 : 200)) return answer;
+    throw refused('GET', await status(answer));
+  }
+
   return {
     async put(file) {
       const path = newStoragePath();
@@ -84,12 +100,11 @@ export function openS3Storage(options: S3Options): Storage {
       return path;
     },
 
-    async open(path, range) {
-      const answer = await send('GET', path, {
-        headers: range ? { range: `bytes=${range.from}-${range.to}` } : {},
-      });
-      if (answer.statusCode === (range ? 206 : 200)) return answer;
-      throw refused('GET', await status(answer));
+    open,
+
+    async send(path, range) {
+      const answer = await open(path, range);
+      return { to: (sink) => pipeline(answer, sink), close: () => void answer.destroy() };
     },
 
     async stat(path) {

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import type { Readable } from 'node:stream';
+import type { Readable, Writable } from 'node:stream';
 import { AppError, Unavailable } from '../errors/index.ts';
 import type { StagedFile } from './staging.ts';
 
@@ -16,6 +16,14 @@ export interface StoredFile {
   readonly modifiedAt: Date;
 }
 
+/** A file that is open and on its way out. */
+export interface Outgoing {
+  /** Ends the sink after the last byte; rejects when the store fails or the sink is closed before. */
+  to(sink: Writable): Promise<void>;
+  /** To be called in any case, also when nobody takes it. */
+  close(): void;
+}
+
 /** Where bytes are kept. Paths are made here, at random; whoever keeps a file keeps its path in a row. */
 export interface Storage {
   /**
@@ -25,6 +33,8 @@ export interface Storage {
   put(file: StagedFile): Promise<string>;
   /** The bytes, or one range of them. Rejects when there is no such file; a failure later destroys the stream. */
   open(path: string, range?: ByteRange): Promise<Readable>;
+  /** The same for who only takes it away. Rejects when there is no such file. */
+  send(path: string, range?: ByteRange): Promise<Outgoing>;
   /** Null when there is no such file. */
   stat(path: string): Promise<StoredFile | null>;
   /** Done when it is gone, also when it was gone before. */
