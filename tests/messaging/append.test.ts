@@ -309,15 +309,33 @@ describe('a hundred writers at once', () => {
   });
 });
 
-test('what is no kind, priority, subject or topic of a conversation is refused wherever it is written', async () => {
-  const id = await newConversation(await newPerson(await newTenant()));
-  const write = (column: string, value: string) =>
+test('what a conversation cannot be is refused wherever it is written, and so is another side of what was said', async () => {
+  const rahim = await newPerson(await newTenant());
+  const id = await newConversation(rahim);
+  const write = (column: string, value: string | null) =>
     admin.query(`update conversations set ${pg.escapeIdentifier(column)} = $1 where id = $2`, [value, id]);
-  const fits = { kind: 'support', priority: 'urgent', subject: 'x'.repeat(200), topic: 'x'.repeat(100) };
-  const fitsNot = { kind: 'Support!', priority: 'soon', subject: 'x'.repeat(201), topic: 'x'.repeat(101) };
+  const fits = {
+    kind: 'support',
+    priority: 'urgent',
+    subject: 'x'.repeat(200),
+    topic: 'x'.repeat(100),
+    status: 'open',
+  };
+  const fitsNot: Record<string, (string | null)[]> = {
+    kind: ['Support!'],
+    priority: ['soon'],
+    subject: ['x'.repeat(201)],
+    topic: ['x'.repeat(101)],
+    status: ['gone', 'closed'],
+    closed_at: ['2026-01-01'],
+    opened_by: [null],
+    user_type: [null],
+  };
   for (const [column, value] of Object.entries(fits)) await write(column, value);
-  for (const [column, value] of Object.entries(fitsNot)) {
-    await expect(write(column, value), column).rejects.toMatchObject({ code: '23514' });
+  for (const [column, values] of Object.entries(fitsNot)) {
+    for (const value of values) {
+      await expect(write(column, value), `${column} ${value}`).rejects.toMatchObject({ code: '23514' });
+    }
   }
   const insert = admin.query(
     `insert into conversations (id, tenant_id, opened_by, user_type, priority, last_message_at, created_at, updated_at)
@@ -325,4 +343,10 @@ test('what is no kind, priority, subject or topic of a conversation is refused w
     [id],
   );
   await expect(insert).rejects.toMatchObject({ code: '23514' });
+
+  await createAppender({ database: nodes[0] as Database, log: quiet }).append(message(rahim, id, 'Hello'));
+  for (const change of [`sender_type = 'nobody'`, `message_type = 'system'`, `event = 'closed'`]) {
+    const changing = admin.query(`update messages set ${change} where conversation_id = $1`, [id]);
+    await expect(changing, change).rejects.toMatchObject({ code: '23514' });
+  }
 });

@@ -180,7 +180,7 @@ async function appendTo(
   message: CheckedMessage,
   created: boolean,
 ): Promise<StartedConversation> {
-  const plain = newMessage(scope.actor, messaging, { ...message, conversationId: conversation.id });
+  const plain = newMessage(scope.actor, messaging, { ...message, conversationId: conversation.id }, message.body);
   const next = await withAttachments(scope, conversation, plain);
   const [outcome] = await appendInTransaction(scope, [next]);
   const posted = storedOrThrow(outcome);

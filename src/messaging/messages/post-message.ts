@@ -58,11 +58,12 @@ export async function postMessage(scope: Door, messaging: Messaging, input: Post
   const body = attachmentIds.length > 0 && input.body.trim() === '' ? null : checkedText(input.body);
   const reply = input.replyToId ? await readReply(scope, messaging, input.conversationId, input.replyToId) : null;
 
-  const posted = await withFreshPerson(scope.actor, messaging, async (actor) => {
-    const plain = newMessage(actor, messaging, { ...input, body });
+  const posted = await withFreshPerson(scope.actor, messaging, (actor) => {
+    const plain = newMessage(actor, messaging, input, body);
     const message = reply ? { ...plain, data: { reply } } : plain;
     const door = { tenant, actor };
-    return reopeningWhere(door, messaging, message, () => post(door, message));
+    const mayReopen = actor.side === 'user' && messaging.settings(tenant.id).reopenOnMessage;
+    return mayReopen ? postOrReopen(door, messaging, message, post) : post(door, message);
   });
   return { ...posted, marks: posted.isNew ? UNREAD : await readMarks(scope, messaging, input.conversationId) };
 
@@ -79,21 +80,19 @@ export async function postMessage(scope: Door, messaging: Messaging, input: Post
 }
 
 /**
- * Where the tenant's settings say so, a user's message into a conversation that was closed a while ago opens it again:
- * line and message are one transaction, so that what is refused opens nothing.
+ * A user's message into a conversation that was closed a while ago opens it again: line and message are one transaction,
+ * so that what is refused opens nothing.
  */
-async function reopeningWhere(
+async function postOrReopen(
   scope: Door,
   messaging: Messaging,
   message: NewMessage,
-  post: () => Promise<AppendedMessage>,
+  post: (scope: Door, message: NewMessage) => Promise<AppendedMessage>,
 ): Promise<AppendedMessage> {
   try {
-    return await post();
+    return await post(scope, message);
   } catch (error) {
-    const isClosed = error instanceof Conflict && error.code === 'conversation_closed';
-    const settings = messaging.settings(scope.tenant.id);
-    if (!isClosed || scope.actor.side !== 'user' || !settings.reopenOnMessage) throw error;
+    if (!(error instanceof Conflict && error.code === 'conversation_closed')) throw error;
   }
   return messaging.database.withScope(scope.tenant, scope.actor, async (fresh) => {
     try {
@@ -130,7 +129,8 @@ async function reopenAndStore(
 export function newMessage(
   sender: Person,
   messaging: Pick<Messaging, 'settings' | 'limits'>,
-  input: Omit<PostMessage, 'takeOver' | 'body'> & { readonly body: string | null },
+  input: Omit<PostMessage, 'takeOver' | 'body'>,
+  body: string | null,
 ): NewMessage {
   return {
     id: newId(),
@@ -139,10 +139,10 @@ export function newMessage(
     sender: senderOf(sender),
     clientId: input.clientId.toLowerCase(),
     messageType: 'text',
-    body: input.body,
+    body,
     replyToId: input.replyToId ?? null,
     ...(input.attachmentIds?.length ? { attachmentIds: input.attachmentIds.map((id) => id.toLowerCase()) } : {}),
-    refuseNew: refusalOf(sender, messaging, input.body),
+    refuseNew: refusalOf(sender, messaging, body),
     sendLimit: messaging.limits ? sendLimitOf(sender, messaging) : null,
     ...(input.connectionId ? { originConnectionId: input.connectionId } : {}),
   };

@@ -49,6 +49,8 @@ export interface Database {
 
 const CONNECT_TIMEOUT_MS = 3_000;
 const STATEMENT_TIMEOUT_MS = 5_000;
+/** Of each pool, however long it rests: a new one has to sign in and to plan what it is asked. */
+const KEPT_CONNECTIONS = 2;
 /** Work under way at closing has this long to end. */
 const CLOSE_TIMEOUT_MS = 5_000;
 const BIND_TENANT = "select set_config('app.tenant_id', $1, false)";
@@ -88,7 +90,9 @@ function poolOptions(url: string, role: string, statementTimeoutMs = STATEMENT_T
     connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
     // a server that went silent does not time out for us
     ...(statementTimeoutMs > 0 ? { query_timeout: statementTimeoutMs } : {}),
-    idleTimeoutMillis: 60_000,
+    // a crowd that came at once leaves connections behind, each with a process that maps the database's whole memory
+    idleTimeoutMillis: 5_000,
+    min: KEPT_CONNECTIONS,
     keepAlive: true,
   };
 }
@@ -135,7 +139,7 @@ export async function openDatabase(options: DatabaseOptions): Promise<Database> 
     opened = await MikroORM.init({
       ...ormOptions(options.url, options.entities),
       driverOptions: { ...poolOptions(options.url, app), onPoolCreated: bindTenantAtCheckout },
-      pool: { min: 0, max: options.poolSize ?? 10 },
+      pool: { min: KEPT_CONNECTIONS, max: options.poolSize ?? 10 },
     });
   } catch (error) {
     await Promise.allSettled([systemPool.end(), appendPool.end()]);
