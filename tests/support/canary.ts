@@ -78,7 +78,8 @@ export function searchRun(folder: string): { findings: Finding[]; planted: numbe
     ...files.map((name) => ({ where: `log ${name}`, text: readFileSync(join(folder, name), 'utf8') })),
     { where: 'audit rows', text: linesOf(join(folder, 'audit.jsonl')).join('\n') },
   ];
-  const findings = texts.flatMap(({ where, text }) => search(where, text, planted));
+  const starts = byStart(planted);
+  const findings = texts.flatMap(({ where, text }) => searchText(where, text, starts));
   return {
     findings,
     planted: planted.size,
@@ -88,6 +89,25 @@ export function searchRun(folder: string): { findings: Finding[]; planted: numbe
 
 /** Every planted text, and every shape, in one text; each once. */
 export function search(where: string, text: string, planted: ReadonlySet<string>): Finding[] {
+  return searchText(where, text, byStart(planted));
+}
+
+/** What was planted by its first characters: one look for each place of a text, however many were planted. */
+function byStart(planted: ReadonlySet<string>): ReadonlyMap<string, readonly string[]> {
+  const starts = new Map<string, string[]>();
+  for (const one of planted) {
+    // as it stands in JSON, which is how logs and audit rows are written
+    for (const written of new Set([one, JSON.stringify(one).slice(1, -1)])) {
+      const start = written.slice(0, MIN_LENGTH);
+      const same = starts.get(start);
+      if (same) same.push(written);
+      else starts.set(start, [written]);
+    }
+  }
+  return starts;
+}
+
+function searchText(where: string, text: string, starts: ReadonlyMap<string, readonly string[]>): Finding[] {
   const found = new Map<string, Finding>();
   const note = (what: string, at: number, length: number) => {
     if (found.has(what)) return;
@@ -96,17 +116,8 @@ export function search(where: string, text: string, planted: ReadonlySet<string>
   for (const [what, shape] of Object.entries(SHAPES)) {
     for (const match of text.matchAll(shape)) note(`${what}: ${match[0]}`, match.index, match[0].length);
   }
-  // by their first characters: one look for each place, however many were planted
-  const byStart = new Map<string, string[]>();
-  for (const one of planted) {
-    // as it stands in JSON, which is how logs and audit rows are written
-    for (const written of new Set([one, JSON.stringify(one).slice(1, -1)])) {
-      const start = written.slice(0, MIN_LENGTH);
-      byStart.set(start, [...(byStart.get(start) ?? []), written]);
-    }
-  }
   for (let at = 0; at + MIN_LENGTH <= text.length; at++) {
-    const candidates = byStart.get(text.slice(at, at + MIN_LENGTH));
+    const candidates = starts.get(text.slice(at, at + MIN_LENGTH));
     if (!candidates) continue;
     for (const one of candidates) if (text.startsWith(one, at)) note(`a text: ${one}`, at, one.length);
   }
