@@ -296,16 +296,19 @@ describe('the test itself', () => {
 
   test('a page deep in a long log costs what the first one costs', async () => {
     const took = async (path: string) => {
-      const times: number[] = [];
-      for (let n = 0; n < 15; n++) {
-        const begun = performance.now();
-        await agent.get(path);
-        times.push(performance.now() - begun);
-      }
-      return times.sort((a, b) => a - b)[7] ?? 0;
+      const begun = performance.now();
+      await agent.get(path);
+      return performance.now() - begun;
     };
-    const newest = await took(messagesOf(longLog()));
-    expect(await took(`${messagesOf(longLog())}?before=500`)).toBeLessThan(newest * 2 + 10);
+    // in turns: a machine that is busy for a moment is busy for both
+    const newest: number[] = [];
+    const deep: number[] = [];
+    for (let n = 0; n < 15; n++) {
+      newest.push(await took(messagesOf(longLog())));
+      deep.push(await took(`${messagesOf(longLog())}?before=500`));
+    }
+    const median = (times: number[]) => times.sort((a, b) => a - b)[7] ?? 0;
+    expect(median(deep)).toBeLessThan(median(newest) * 2 + 10);
   });
 });
 

@@ -71,7 +71,7 @@ describe('with script', () => {
       await expect.poll(() => image.evaluate((one: HTMLImageElement) => one.naturalWidth)).toBe(480);
       expect(await message.locator('.body').textContent()).toContain('Here they are');
     }
-    expect(await user.page.locator('#attached > li').count()).toBe(0);
+    await expect.poll(() => user.page.locator('#attached > li').count()).toBe(0);
     await shot(user.page, 'sent-phone');
     await shot(agent.page, 'seen-desk');
 
@@ -208,7 +208,7 @@ describe.each(['phone', 'desk'] as const)('a line that drops: %s', (side) => {
       .locator(`${own(side)} .file`)
       .last()
       .waitFor();
-    expect(await user.page.locator('#attached > li').count()).toBe(0);
+    await expect.poll(() => user.page.locator('#attached > li').count()).toBe(0);
     await user.page.reload();
     await user.page.locator('#messages .file').last().waitFor();
     expect(await user.page.locator('#attached > li').count()).toBe(0);

@@ -87,6 +87,9 @@ const HARMLESS = [
   'patient',
 ];
 
+/** Some defects are a matter of moments: a story is told again, a little differently, before it counts as blind. */
+const TELLINGS = 3;
+
 const seed = chooseSeed();
 const shared = () => ({ url: databaseUrl(), adminUrl: adminUrl() });
 
@@ -94,22 +97,23 @@ afterAll(killNodes);
 
 // most of a proof is waiting for what must not come
 describe.concurrent(`the suite finds each seeded defect (FAULTS_SEED=${seed})`, () => {
-  test.each(Object.entries(PROOFS))('%s', { timeout: 90_000, retry: 1 }, async (name, proof) => {
+  test.each(Object.entries(PROOFS))('%s', { timeout: 180_000 }, async (name, proof) => {
     const fresh =
       proof.isInDatabase || proof.needsFresh ? await freshDatabase({ empty: proof.isInDatabase ?? false }) : null;
     try {
-      const { anomalies } = await proof.story({
-        seed,
-        database: fresh ?? shared(),
-        defects: [name],
-        ...(proof.rounds ? { rounds: proof.rounds } : {}),
-        ...(proof.nodes ? { nodes: proof.nodes } : {}),
-      });
-      const kinds = new Set(anomalies.map(({ kind }) => kind));
-      expect(
-        proof.finds.some((kind) => kinds.has(kind)),
-        `${name}: found ${[...kinds].join() || 'nothing'}`,
-      ).toBe(true);
+      const found = new Set<AnomalyKind>();
+      const isFound = () => proof.finds.some((kind) => found.has(kind));
+      for (let telling = 0; telling < TELLINGS && !isFound(); telling++) {
+        const { anomalies } = await proof.story({
+          seed: seed + telling,
+          database: fresh ?? shared(),
+          defects: [name],
+          ...(proof.rounds ? { rounds: proof.rounds } : {}),
+          ...(proof.nodes ? { nodes: proof.nodes } : {}),
+        });
+        for (const { kind } of anomalies) found.add(kind);
+      }
+      expect(isFound(), `${name}: found ${[...found].join() || 'nothing'}`).toBe(true);
     } finally {
       await fresh?.drop();
     }

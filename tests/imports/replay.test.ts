@@ -121,6 +121,7 @@ describe('npm run task replay', () => {
       const { code, stdout, stderr } = await replay(write('bad.jsonl', [{ id: 'bad', services: [], turns }]));
       expect(stdout).toMatch(/bad: REST: message \d differs: text/);
       expect(stdout).toMatch(/bad: database: message \d differs: text/);
+      expect(stdout).toMatch(/differences +2/);
       expect(stderr).toContain('2 differences between what was sent and what is held');
       expect(code).toBe(1);
     } finally {

@@ -124,6 +124,7 @@ async function ageByADay(lab: Lab, tenantId: string): Promise<void> {
     `select c.table_name as table, array_agg(c.column_name::text) as columns
      from information_schema.columns c join information_schema.tables t using (table_schema, table_name)
      where c.table_schema = 'public' and t.table_type = 'BASE TABLE' and c.data_type = 'timestamp with time zone'
+       and c.is_generated = 'NEVER'
        and c.table_name in (select table_name from information_schema.columns
                             where table_schema = 'public' and column_name = 'tenant_id')
        and c.table_name not like 'audit%'
