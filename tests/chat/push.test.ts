@@ -1,6 +1,6 @@
 import { mkdirSync } from 'node:fs';
-import type { BrowserContext, Page, Worker } from 'playwright-core';
-import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import type { Page, Worker } from 'playwright-core';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type PushService, startPushService } from '../reach/push-service.ts';
 import { type FreshDatabase, freshDatabase } from '../support/database.ts';
 import { answer, PHONE, type Stage, say, setStage, startConversation } from './windows.ts';
@@ -11,16 +11,12 @@ const PICTURES = process.env['PICTURES'];
 let stage: Stage;
 let database: FreshDatabase;
 let service: PushService;
-const open: BrowserContext[] = [];
 beforeAll(async () => {
   service = await startPushService();
   // alone: what is queued in a shared one is sent by whichever node takes it, and the others know no such push service
   database = await freshDatabase();
   stage = await setStage({ DATABASE_URL: database.url, PUSH_TEST_ORIGIN: service.origin });
   if (PICTURES) mkdirSync(PICTURES, { recursive: true });
-});
-afterEach(async () => {
-  for (const context of open.splice(0)) await context.close();
 });
 afterAll(async () => {
   await stage?.stop();
@@ -38,7 +34,6 @@ const picture = async (page: Page, name: string) => {
  */
 async function phone(who: 'rahim' | 'ayesha' | 'driver-2', answer: 'granted' | 'denied', look: object = {}) {
   const window = await stage.open(who, { serviceWorkers: 'allow', ...look });
-  open.push(window.context);
   await window.context.addInitScript((permission) => {
     let state = localStorage.getItem('test-permission') ?? 'default';
     Object.defineProperty(Notification, 'permission', { get: () => state });
@@ -85,8 +80,11 @@ const devices = (handle: 'rahim' | 'ayesha' | 'driver-2') =>
     ),
   );
 
-describe('the offer', () => {
-  it('comes after the first message, in the page; yes subscribes, and the page of notices switches it off again', async () => {
+// each case is somebody else's: they wait side by side
+describe.concurrent('the offer', () => {
+  it('comes after the first message, in the page; yes subscribes, and the page of notices switches it off again', async ({
+    expect,
+  }) => {
     const { page, complaints } = await phone('rahim', 'granted');
     await page.goto(`${stage.app.base}/driver/support`);
     expect(await page.locator('#push').count()).toBe(0);
@@ -110,7 +108,7 @@ describe('the offer', () => {
     expect(complaints).toEqual([]);
   }, 60_000);
 
-  it('is not repeated after a no, in Bengali and dark', async () => {
+  it('is not repeated after a no, in Bengali and dark', async ({ expect }) => {
     const { page } = await phone('ayesha', 'granted', { locale: 'bn-BD', colorScheme: 'dark', viewport: PHONE });
     await page.context().addCookies([{ name: 'lang', value: 'bn', url: stage.app.base }]);
     await startConversation(page, stage.app.base, 'আমার অর্ডার কোথায়?', 'customer');
@@ -171,7 +169,6 @@ function playBoard(): void {
 /** A browser whose push service is ours: what the server sends is decrypted there and handed to the service worker as Chromium does. */
 async function told(who: 'driver-2' | 'customer-2', userType: string) {
   const { page, context } = await stage.open(who, { serviceWorkers: 'allow' });
-  open.push(context);
   await context.grantPermissions(['notifications'], { origin: stage.app.base });
   const path = await startConversation(page, stage.app.base, 'Hello', userType);
   const cdp = await context.newCDPSession(page);
@@ -233,8 +230,10 @@ async function told(who: 'driver-2' | 'customer-2', userType: string) {
   };
 }
 
-describe('an answer', () => {
-  it('reaches the phone where the chat is closed, is shown once, and leads to the chat; where it is open, nothing', async () => {
+describe.concurrent('an answer', () => {
+  it('reaches the phone where the chat is closed, is shown once, and leads to the chat; where it is open, nothing', async ({
+    expect,
+  }) => {
     const { page, context, path, taken, deliver, notices, tap } = await told('driver-2', 'driver');
     const shown = { title: `Test ${stage.tenant.tenant.slug}`, body: 'You have a new answer', url: path };
 
@@ -270,7 +269,7 @@ describe('an answer', () => {
     expect(await tap()).toEqual({ asked: [`focus ${path}`], left: 0 });
   }, 90_000);
 
-  it('is told no longer where somebody has signed out', async () => {
+  it('is told no longer where somebody has signed out', async ({ expect }) => {
     const { page, taken, deliver, notices } = await told('customer-2', 'customer');
     await page.goto(`${stage.app.base}/customer`);
     await deliver({ id: 'a', tag: 't', title: 'SafeGo', body: 'New', url: '/x', lang: 'en', dir: 'ltr' });

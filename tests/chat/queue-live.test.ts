@@ -1,13 +1,16 @@
 /** What an open chat is told while it is open: its place, the hours, the switch. Nothing is loaded again for it by hand. */
 import type { Page } from 'playwright-core';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { changeSettings, refuseSockets, type Stage, setStage, startConversation, type Window } from './windows.ts';
 
-let stage: Stage;
+let house: Stage;
 beforeAll(async () => {
-  stage = await setStage();
+  house = await setStage();
 });
-afterAll(() => stage?.stop());
+afterAll(() => house?.stop());
+
+/** Each case has a tenant of its own, because they change its hours and its switch, and wait side by side. */
+const it = test.extend('stage', () => house.guest());
 
 /** Frames that a page got over its socket or its event stream. */
 async function listen({ page, context }: Window, mean: 'ws' | 'sse'): Promise<string[]> {
@@ -38,7 +41,7 @@ const heardOf = async (page: Page, frames: string[]) => [
   ...(await page.evaluate(() => (globalThis as { heard?: string[] }).heard ?? [])),
 ];
 
-async function take(path: string): Promise<void> {
+async function take(stage: Stage, path: string): Promise<void> {
   const agent = await stage.tenant.signIn('agent');
   const taken = await fetch(`${stage.app.base}/api/admin/support/conversations/${path.split('/').at(-1)}/assign`, {
     method: 'POST',
@@ -59,45 +62,35 @@ const queue = (page: Page) =>
 const mark = (page: Page) => page.evaluate(() => void Object.assign(globalThis, { isSame: true }));
 const isSame = (page: Page) => page.evaluate(() => 'isSame' in globalThis);
 
-describe.each([
-  ['ws', 'driver-2', 'ayesha', 'en'],
-  ['sse', 'customer-2', 'kacchi-house', 'bn'],
-] as const)('by %s', (way, ahead, who, language) => {
-  it('a chat that waits is told when it comes nearer, by less than 600 bytes', async () => {
-    const types = { 'driver-2': 'driver', ayesha: 'customer', 'customer-2': 'customer', 'kacchi-house': 'restaurant' };
-    const first = await stage.open(ahead, { javaScriptEnabled: false });
-    const before = await startConversation(first.page, stage.app.base, 'I was here before', types[ahead]);
+describe.concurrent('an open chat', () => {
+  it('that only asks every ten seconds is told too: its place, the switch off and on', async ({ stage, expect }) => {
+    const first = await stage.open('rahim', { javaScriptEnabled: false });
+    const before = await startConversation(first.page, stage.app.base, 'I was here before');
     await first.context.close();
-    const window = await stage.open(who);
-    const { page, context } = window;
-    await context.addCookies([{ name: 'lang', value: language, url: stage.app.base }]);
-    const frames = await listen(window, way);
-    await startConversation(page, stage.app.base, 'And I behind', types[who]);
-    await expect.poll(() => mean(page), { timeout: 10_000 }).toBe(way);
+    const { page, context } = await stage.open('restaurant-2');
+    await context.routeWebSocket(/\/ws\?/, (socket) => void socket.close({ code: 1006 }));
+    await context.route('**/events?*', (route) => route.abort());
+    await startConversation(page, stage.app.base, 'And I behind', 'restaurant');
+    await expect.poll(() => mean(page), { timeout: 40_000 }).toBe('poll');
     await mark(page);
-    const words =
-      language === 'en'
-        ? { behind: /You are number 2 in the queue/, next: /You are next/ }
-        : { behind: /সারিতে আপনার অবস্থান ২/, next: /এরপর আপনার পালা/ };
-    await expect.poll(() => queue(page), { timeout: 10_000 }).toMatch(words.behind);
     await page.fill('#composer textarea', 'half a sentence');
-    await take(before);
-    await expect.poll(() => queue(page), { timeout: 10_000 }).toMatch(words.next);
+    const behind = await queue(page);
+    expect(behind).toMatch(/You are number \d+ in the queue/);
+    await take(stage, before);
+    await expect.poll(() => queue(page), { timeout: 25_000 }).not.toBe(behind);
+    const turnOn = await changeSettings(stage, { enabled: false });
+    await page.getByText('Support chat is switched off at the moment.').waitFor({ timeout: 25_000 });
+    await turnOn();
+    await page.locator('.queue').waitFor({ timeout: 25_000 });
     expect(await page.inputValue('#composer textarea')).toBe('half a sentence');
     expect(await isSame(page)).toBe(true);
-    const told = (await heardOf(page, frames)).filter((frame) => frame.includes('desk-state'));
-    const bytes = told.map((frame) => Buffer.byteLength(frame));
-    process.stdout.write(`queue: by ${way} ${JSON.stringify(bytes)} bytes\n`);
-    expect(bytes.length).toBeGreaterThan(0);
-    expect(Math.max(...bytes)).toBeLessThan(600);
-    await take(new URL(page.url()).pathname);
-    await expect.poll(() => queue(page), { timeout: 10_000 }).toBe(null);
     await context.close();
-  }, 60_000);
-});
+  }, 120_000);
 
-describe('an open chat', () => {
-  it('is told when support closes for the day and when it opens, and goes on being written in', async () => {
+  it('is told when support closes for the day and when it opens, and goes on being written in', async ({
+    stage,
+    expect,
+  }) => {
     const { page, context } = await stage.open('rahim');
     await startConversation(page, stage.app.base, 'Is anybody there?');
     await expect.poll(() => mean(page)).toBe('ws');
@@ -108,7 +101,7 @@ describe('an open chat', () => {
     const today = new Date().toISOString().slice(0, 10);
     const yesterday = new Date(Date.now() - 86_400_000).toISOString().slice(0, 10);
     const tomorrow = new Date(Date.now() + 86_400_000).toISOString().slice(0, 10);
-    const { settings } = await read();
+    const { settings } = await read(stage);
     const businessHours = { ...settings.businessHours, holidays: [yesterday, today, tomorrow] };
     const open = await changeSettings(stage, { businessHours, awayMessage: 'We sleep <b>now</b>.' });
     await expect
@@ -139,31 +132,7 @@ describe('an open chat', () => {
     await context.close();
   }, 60_000);
 
-  it('that only asks every ten seconds is told too: its place, the switch off and on', async () => {
-    const first = await stage.open('rahim', { javaScriptEnabled: false });
-    const before = await startConversation(first.page, stage.app.base, 'I was here before');
-    await first.context.close();
-    const { page, context } = await stage.open('restaurant-2');
-    await context.routeWebSocket(/\/ws\?/, (socket) => void socket.close({ code: 1006 }));
-    await context.route('**/events?*', (route) => route.abort());
-    await startConversation(page, stage.app.base, 'And I behind', 'restaurant');
-    await expect.poll(() => mean(page), { timeout: 40_000 }).toBe('poll');
-    await mark(page);
-    await page.fill('#composer textarea', 'half a sentence');
-    const behind = await queue(page);
-    expect(behind).toMatch(/You are number \d+ in the queue/);
-    await take(before);
-    await expect.poll(() => queue(page), { timeout: 25_000 }).not.toBe(behind);
-    const turnOn = await changeSettings(stage, { enabled: false });
-    await page.getByText('Support chat is switched off at the moment.').waitFor({ timeout: 25_000 });
-    await turnOn();
-    await page.locator('.queue').waitFor({ timeout: 25_000 });
-    expect(await page.inputValue('#composer textarea')).toBe('half a sentence');
-    expect(await isSame(page)).toBe(true);
-    await context.close();
-  }, 120_000);
-
-  it('that begins to listen only after the change is told all the same', async () => {
+  it('that begins to listen only after the change is told all the same', async ({ stage, expect }) => {
     const { page, context } = await stage.open('restaurant-2');
     const path = await startConversation(page, stage.app.base, 'Hello', 'restaurant');
     await expect.poll(() => mean(page)).toBe('ws');
@@ -176,7 +145,7 @@ describe('an open chat', () => {
     });
     await context.route('**/events?*', (route) => (isUp ? route.continue() : route.abort()));
     await page.goto(stage.app.base + path);
-    const { settings } = await read();
+    const { settings } = await read(stage);
     const day = (days: number) => new Date(Date.now() + days * 86_400_000).toISOString().slice(0, 10);
     const businessHours = { ...settings.businessHours, holidays: [day(-1), day(0), day(1)] };
     const open = await changeSettings(stage, { businessHours });
@@ -188,7 +157,7 @@ describe('an open chat', () => {
     await context.close();
   }, 60_000);
 
-  it('of staff, and a program, hear nothing of it', async () => {
+  it('of staff, and a program, hear nothing of it', async ({ stage, expect }) => {
     const agent = await stage.open('agent');
     const frames = await listen(agent, 'ws');
     const { page } = await stage.open('restaurant-2');
@@ -202,7 +171,44 @@ describe('an open chat', () => {
   });
 });
 
-async function read(): Promise<{ settings: { businessHours: object } }> {
+describe.concurrent.each([
+  ['ws', 'driver-2', 'ayesha', 'en'],
+  ['sse', 'customer-2', 'kacchi-house', 'bn'],
+] as const)('by %s', (way, ahead, who, language) => {
+  it('a chat that waits is told when it comes nearer, by less than 600 bytes', async ({ stage, expect }) => {
+    const types = { 'driver-2': 'driver', ayesha: 'customer', 'customer-2': 'customer', 'kacchi-house': 'restaurant' };
+    const first = await stage.open(ahead, { javaScriptEnabled: false });
+    const before = await startConversation(first.page, stage.app.base, 'I was here before', types[ahead]);
+    await first.context.close();
+    const window = await stage.open(who);
+    const { page, context } = window;
+    await context.addCookies([{ name: 'lang', value: language, url: stage.app.base }]);
+    const frames = await listen(window, way);
+    await startConversation(page, stage.app.base, 'And I behind', types[who]);
+    await expect.poll(() => mean(page), { timeout: 10_000 }).toBe(way);
+    await mark(page);
+    const words =
+      language === 'en'
+        ? { behind: /You are number 2 in the queue/, next: /You are next/ }
+        : { behind: /সারিতে আপনার অবস্থান ২/, next: /এরপর আপনার পালা/ };
+    await expect.poll(() => queue(page), { timeout: 10_000 }).toMatch(words.behind);
+    await page.fill('#composer textarea', 'half a sentence');
+    await take(stage, before);
+    await expect.poll(() => queue(page), { timeout: 10_000 }).toMatch(words.next);
+    expect(await page.inputValue('#composer textarea')).toBe('half a sentence');
+    expect(await isSame(page)).toBe(true);
+    const told = (await heardOf(page, frames)).filter((frame) => frame.includes('desk-state'));
+    const bytes = told.map((frame) => Buffer.byteLength(frame));
+    process.stdout.write(`queue: by ${way} ${JSON.stringify(bytes)} bytes\n`);
+    expect(bytes.length).toBeGreaterThan(0);
+    expect(Math.max(...bytes)).toBeLessThan(600);
+    await take(stage, new URL(page.url()).pathname);
+    await expect.poll(() => queue(page), { timeout: 10_000 }).toBe(null);
+    await context.close();
+  }, 60_000);
+});
+
+async function read(stage: Stage): Promise<{ settings: { businessHours: object } }> {
   const owner = await stage.tenant.signIn('owner');
   const answer = await fetch(`${stage.app.base}/api/admin/support/settings`, { headers: owner.bearer });
   return (await answer.json()) as { settings: { businessHours: object } }; // its answer

@@ -2,7 +2,7 @@
  * The whole life of a conversation on a 2G line in the rain: 50 kbit/s, 400 ms there and back, and connections that are cut in
  * the middle of what they carry. On the wire itself, so the socket suffers too, which no browser imitates. At 360x640.
  */
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, test } from 'vitest';
 import { type FaultProxy, openFaultProxy } from '../faults/lab/proxy.ts';
 import type { Handle } from '../support/people.ts';
 import { answer, closeConversation, type Stage, say, setStage, smallestScript, type Window } from './windows.ts';
@@ -10,20 +10,21 @@ import { answer, closeConversation, type Stage, say, setStage, smallestScript, t
 const WAIT = { timeout: 25_000 };
 
 let stage: Stage;
-let line: FaultProxy;
-let base: string;
 beforeAll(async () => {
   stage = await setStage({}, { compress: true });
   await smallestScript(stage.app.base);
-  line = await openFaultProxy(Number(new URL(stage.app.base).port));
-  base = `http://127.0.0.1:${line.port}`;
+});
+afterAll(() => stage?.stop());
+
+/** Each life has a line of its own: they wait side by side. */
+const it = test.extend('line', async ({ task: _task }, { onCleanup }) => {
+  const line = await openFaultProxy(Number(new URL(stage.app.base).port));
+  onCleanup(() => line.close());
   for (const direction of ['up', 'down'] as const)
     line.poison(direction, { latencyMs: 50, bytesPerSecond: 50_000 / 8 });
+  return line;
 });
-afterAll(async () => {
-  await stage?.stop();
-  await line?.close();
-});
+const baseOf = ({ port }: FaultProxy) => `http://127.0.0.1:${port}`;
 
 /** A window on that line: what pages load shares 50 kbit/s, as the browser imitates it; the socket is slowed by the proxy. */
 async function onTheRoad(who: Handle, options: Parameters<Stage['open']>[1] = {}): Promise<Window> {
@@ -50,7 +51,7 @@ async function stored(who: Handle, path: string): Promise<string[]> {
 }
 
 /** Resets the connection that carries an answer to a POST, once, as it begins: the server has stored, and nobody heard it. */
-function cutNextAnswer(): void {
+function cutNextAnswer(line: FaultProxy): void {
   const posts = new Set<number>();
   line.watch((direction, chunk, link) => {
     if (direction === 'up' && chunk.toString('latin1', 0, 5) === 'POST ') posts.add(link);
@@ -60,8 +61,12 @@ function cutNextAnswer(): void {
   });
 }
 
-describe('on 50 kbit/s with 400 ms and a line that breaks', () => {
-  it('with JavaScript, in Bengali: starts, waits, is answered, is cut off three times, is closed, rates, goes on', async () => {
+describe.concurrent('on 50 kbit/s with 400 ms and a line that breaks', () => {
+  it('with JavaScript, in Bengali: starts, waits, is answered, is cut off three times, is closed, rates, goes on', async ({
+    line,
+    expect,
+  }) => {
+    const base = baseOf(line);
     const begun = performance.now();
     const { page, context } = await onTheRoad('rahim');
     await context.addCookies([{ name: 'lang', value: 'bn', url: base }]);
@@ -91,7 +96,7 @@ describe('on 50 kbit/s with 400 ms and a line that breaks', () => {
     await expect.poll(bodies, WAIT).toContain('একটু দেখছি।');
 
     // the answer to the POST never comes: sent again, stored once
-    cutNextAnswer();
+    cutNextAnswer(line);
     await say(page, 'ধন্যবাদ');
     await expect.poll(bodies, WAIT).toContain('ধন্যবাদ');
     await expect.poll(() => page.locator('#pending > li').count(), WAIT).toBe(0);
@@ -149,7 +154,11 @@ describe('on 50 kbit/s with 400 ms and a line that breaks', () => {
     await context.close();
   }, 240_000);
 
-  it('without JavaScript: the same by links and forms; a send whose answer is lost is sent again and is one message', async () => {
+  it('without JavaScript: the same by links and forms; a send whose answer is lost is sent again and is one message', async ({
+    line,
+    expect,
+  }) => {
+    const base = baseOf(line);
     const begun = performance.now();
     const { page, context } = await onTheRoad('ayesha', { javaScriptEnabled: false });
     const bodies = () => page.locator('#messages .body').allTextContents();
@@ -165,7 +174,7 @@ describe('on 50 kbit/s with 400 ms and a line that breaks', () => {
 
     // the browser says that there was no answer; one step back the message stands, or the form with its text and its id
     await page.fill('#composer textarea', 'It was 40 minutes late');
-    cutNextAnswer();
+    cutNextAnswer(line);
     await page.click('#composer button.primary').catch(() => {});
     await expect.poll(() => stored('ayesha', path), WAIT).toContain('It was 40 minutes late');
     await page.waitForTimeout(1_000);

@@ -26,16 +26,19 @@ export interface Stage {
   readonly tenant: TestTenant;
   /** A new window of its own browser profile, signed in unless `who` is null. */
   open(who: Handle | null, options?: BrowserContextOptions): Promise<Window>;
+  /** The same app and browser for a new tenant of its own: several cases side by side. */
+  guest(): Promise<Stage>;
   stop(): Promise<void>;
 }
 
 export async function setStage(env: Record<string, string> = {}, more: { compress?: boolean } = {}): Promise<Stage> {
   const [app, browser] = await Promise.all([startApp({ DEMO: '1', ...env }, more), launchBrowser()]);
-  const tenant = await app.newTenant();
-  return {
+  const guest = async () => on(await app.newTenant());
+  const on = (tenant: TestTenant): Stage => ({
     app,
     browser,
     tenant,
+    guest,
     async open(who, options) {
       // what passes a service worker cannot be stopped by `route`; those who test it let it in
       const common = { viewport: PHONE, locale: 'en-US', serviceWorkers: 'block' } as const;
@@ -45,14 +48,15 @@ export async function setStage(env: Record<string, string> = {}, more: { compres
         await context.addCookies([{ name: 'safego', value: token, url: app.base, httpOnly: true, sameSite: 'Lax' }]);
       }
       const page = await context.newPage();
-      page.setDefaultTimeout(8_000);
+      page.setDefaultTimeout(15_000);
       return { page, context, ...listen(page, app.base) };
     },
     async stop() {
       await browser.close();
       await app.stop();
     },
-  };
+  });
+  return guest();
 }
 
 function listen(page: Page, base: string): Pick<Window, 'complaints' | 'fragments'> {

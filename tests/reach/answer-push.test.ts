@@ -1,36 +1,34 @@
 import { randomUUID } from 'node:crypto';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import WebSocket from 'ws';
 import type { Handle, TestSession } from '../support/people.ts';
-import { eventually, openPostOffice, type PostOffice, type Worker } from './post-office.ts';
+import { eventually, openPostOffice, type PostOffice } from './post-office.ts';
 import type { TestBrowser } from './push-service.ts';
 
-let office: PostOffice;
-let worker: Worker | undefined;
+let house: PostOffice;
 
 beforeAll(async () => {
-  office = await openPostOffice();
-});
-beforeEach(async () => {
-  office.home = await office.app.newTenant();
-  office.service.mood = null;
-  office.service.onPush = null;
-});
-afterEach(async () => {
-  await worker?.kill();
-  worker = undefined;
+  house = await openPostOffice();
 });
 afterAll(async () => {
-  expect(office.service.complaints).toEqual([]);
-  await office?.close();
+  expect(house?.service.complaints).toEqual([]);
+  await house?.close();
 });
+
+/** Each case has a tenant of its own, because they wait side by side for what must not come. */
+const it = test.extend('office', () => house.guest());
 
 /** A node looks 2.7 s after an answer; what it owes is a job at once. */
 const LOOK_MS = 3_300;
 const pause = (ms: number) => new Promise((done) => setTimeout(done, ms));
 
 /** Posts a form as a browser's page does. */
-async function post(session: TestSession, path: string, values: Record<string, string>): Promise<Response> {
+async function post(
+  office: PostOffice,
+  session: TestSession,
+  path: string,
+  values: Record<string, string>,
+): Promise<Response> {
   return fetch(office.app.base + path, {
     method: 'POST',
     redirect: 'manual',
@@ -40,7 +38,7 @@ async function post(session: TestSession, path: string, values: Record<string, s
 }
 
 /** Somebody's browser, which wants to be told. */
-async function device(handle: Handle, language = 'en'): Promise<[TestBrowser, TestSession]> {
+async function device(office: PostOffice, handle: Handle, language = 'en'): Promise<[TestBrowser, TestSession]> {
   const browser = office.service.newBrowser();
   const session = await office.home.signIn(handle, 'browser');
   const answer = await fetch(`${office.app.base}/notices/device`, {
@@ -52,7 +50,7 @@ async function device(handle: Handle, language = 'en'): Promise<[TestBrowser, Te
   return [browser, session];
 }
 
-const settings = async (values: Record<string, unknown>) => {
+const settings = async (office: PostOffice, values: Record<string, unknown>) => {
   const owner = await office.home.signIn('owner');
   const url = `${office.app.base}/api/admin/support/settings`;
   const { settings: now, version } = (await (await fetch(url, { headers: owner.bearer })).json()) as {
@@ -67,12 +65,14 @@ const settings = async (values: Record<string, unknown>) => {
   expect(answer.status).toBe(200);
 };
 
-const rowsOf = async (table: string) =>
+const rowsOf = async (office: PostOffice, table: string) =>
   (await office.admin.query(`select * from ${table} where tenant_id = $1`, [office.home.tenant.id])).rows;
 
-describe('an answer to somebody who is not there', () => {
-  it('reaches their device within seconds, signed for the service and readable by the browser alone', async () => {
-    const [browser] = await device('rahim');
+describe.concurrent('an answer to somebody who is not there', () => {
+  it('reaches their device within seconds, signed for the service and readable by the browser alone', async ({
+    office,
+  }) => {
+    const [browser] = await device(office, 'rahim');
     const begun = Date.now();
     const rahim = await office.answered('rahim', ['Your bonus comes tomorrow. canary-text'], true);
     const taken = await eventually(() => browser.taken[0]);
@@ -94,8 +94,10 @@ describe('an answer to somebody who is not there', () => {
     expect(browser.taken).toHaveLength(1);
   }, 30_000);
 
-  it('is one notice for several answers, on every device, and another one only for another answer', async () => {
-    const [[phone], [tablet]] = [await device('rahim'), await device('rahim')];
+  it('is one notice for several answers, on every device, and another one only for another answer', async ({
+    office,
+  }) => {
+    const [[phone], [tablet]] = [await device(office, 'rahim'), await device(office, 'rahim')];
     const rahim = await office.answered('rahim', ['First.', 'Second.', 'Third.'], true);
     await eventually(() => phone.taken.length > 0 && tablet.taken.length > 0);
     await office.emptied(LOOK_MS);
@@ -107,30 +109,32 @@ describe('an answer to somebody who is not there', () => {
     expect(phone.taken[1]?.notice.id).not.toBe(phone.taken[0]?.notice.id);
   }, 40_000);
 
-  it('says what the tenant allows and no more, in the language of the device', async () => {
-    const [english] = await device('rahim');
-    const [bengali] = await device('rahim', 'bn');
+  it('says what the tenant allows and no more, in the language of the device', async ({ office }) => {
+    const [english] = await device(office, 'rahim');
+    const [bengali] = await device(office, 'rahim', 'bn');
     const rahim = await office.answered('rahim', ['canary-one\nsecond line'], true);
     const bodies = async (count: number) => {
       await eventually(() => english.taken.length === count && bengali.taken.length === count);
       return [english.taken.at(-1)?.notice.body, bengali.taken.at(-1)?.notice.body];
     };
     expect(await bodies(1)).toEqual(['You have a new answer', 'আপনার জন্য একটি নতুন উত্তর এসেছে']);
-    await settings({ pushShowsName: true });
+    await settings(office, { pushShowsName: true });
     await rahim.answer('canary-two');
     expect(await bodies(2)).toEqual(['Nusrat Jahan has answered', 'Nusrat Jahan উত্তর দিয়েছেন']);
-    await settings({ pushShowsName: false, pushShowsText: true });
+    await settings(office, { pushShowsName: false, pushShowsText: true });
     await rahim.answer('canary-three\nsecond line');
     expect(await bodies(3)).toEqual(['canary-three', 'canary-three']);
-    await settings({ pushShowsName: true });
+    await settings(office, { pushShowsName: true });
     await rahim.answer(`canary-four ${'x'.repeat(300)}`);
     const [last] = await bodies(4);
     expect(last).toMatch(/^Nusrat Jahan: canary-four x+…$/);
     expect(last?.length).toBeLessThan(160);
   }, 60_000);
 
-  it('is told to nobody when it was read, or the conversation is open on any page or program of theirs', async () => {
-    const [browser, session] = await device('rahim');
+  it('is told to nobody when it was read, or the conversation is open on any page or program of theirs', async ({
+    office,
+  }) => {
+    const [browser, session] = await device(office, 'rahim');
     const rahim = await office.answered('rahim', [], true);
     const socket = new WebSocket(`${office.app.base.replace('http', 'ws')}/ws`, 'support.v1.json', {
       headers: rahim.user.bearer,
@@ -139,7 +143,7 @@ describe('an answer to somebody who is not there', () => {
     socket.send(JSON.stringify({ type: 'subscribe', room: `conversation_${rahim.conversationId}` }));
     await new Promise((done) => socket.once('message', done));
     await rahim.answer('They look at it.');
-    await eventually(async () => (await rowsOf('push_deliveries'))[0]?.state === 'cancelled');
+    await eventually(async () => (await rowsOf(office, 'push_deliveries'))[0]?.state === 'cancelled');
     socket.close();
     await pause(300);
     await rahim.answer('They left.');
@@ -151,8 +155,8 @@ describe('an answer to somebody who is not there', () => {
     expect(session.person.handle).toBe('rahim');
   }, 40_000);
 
-  it('a private note never is', async () => {
-    const [browser] = await device('rahim');
+  it('a private note never is', async ({ office }) => {
+    const [browser] = await device(office, 'rahim');
     const rahim = await office.answered('rahim', [], true);
     const agent = await office.home.signIn('agent');
     const noted = await fetch(`${office.app.base}/api/admin/support/conversations/${rahim.conversationId}/notes`, {
@@ -163,23 +167,23 @@ describe('an answer to somebody who is not there', () => {
     expect(noted.status).toBe(201);
     await office.emptied(LOOK_MS);
     expect(browser.taken).toEqual([]);
-    expect(await rowsOf('push_deliveries')).toEqual([]);
-    await settings({ pushShowsText: true });
+    expect(await rowsOf(office, 'push_deliveries')).toEqual([]);
+    await settings(office, { pushShowsText: true });
     await rahim.answer('An answer, so that it could have been.');
     await eventually(() => browser.taken.length === 1);
     expect(JSON.stringify(browser.taken[0]?.notice)).not.toContain('canary-note');
   }, 40_000);
 });
 
-describe('a device belongs to one person and one session', () => {
-  it('and is told nothing more when the session ends, in whatever way', async () => {
-    const [out, session] = await device('rahim');
-    const [revoked, second] = await device('rahim');
-    const [stays] = await device('rahim');
-    expect(await rowsOf('push_subscriptions')).toHaveLength(3);
-    expect((await post(session, '/sign-out', {})).status).toBe(303);
+describe.concurrent('a device belongs to one person and one session', () => {
+  it('and is told nothing more when the session ends, in whatever way', async ({ office }) => {
+    const [out, session] = await device(office, 'rahim');
+    const [revoked, second] = await device(office, 'rahim');
+    const [stays] = await device(office, 'rahim');
+    expect(await rowsOf(office, 'push_subscriptions')).toHaveLength(3);
+    expect((await post(office, session, '/sign-out', {})).status).toBe(303);
     await office.admin.query('update sessions set revoked_at = now() where id = $1', [second.sessionId]);
-    expect(await rowsOf('push_subscriptions')).toHaveLength(1);
+    expect(await rowsOf(office, 'push_subscriptions')).toHaveLength(1);
     await office.answered('rahim', ['An answer.'], true);
     await eventually(() => stays.taken.length === 1);
     expect([out.taken, revoked.taken]).toEqual([[], []]);
@@ -191,13 +195,13 @@ describe('a device belongs to one person and one session', () => {
     expect(stays.taken).toHaveLength(1);
   }, 40_000);
 
-  it('goes over to whoever subscribes next in that browser, of whatever tenant', async () => {
-    const [browser] = await device('rahim');
+  it('goes over to whoever subscribes next in that browser, of whatever tenant', async ({ office }) => {
+    const [browser] = await device(office, 'rahim');
     const before = office.home;
     const next = await office.app.newTenant();
     office.home = next;
     const ayesha = await next.signIn('ayesha', 'browser');
-    const taken = await post(ayesha, '/notices/device', { endpoint: browser.endpoint, ...browser.keys });
+    const taken = await post(office, ayesha, '/notices/device', { endpoint: browser.endpoint, ...browser.keys });
     expect(taken.status).toBe(204);
     const told = await office.answered('ayesha', ['For Ayesha.'], true);
     await eventually(() => browser.taken.length === 1);
@@ -209,8 +213,10 @@ describe('a device belongs to one person and one session', () => {
     ]);
   }, 40_000);
 
-  it('stays when the same person comes from the host’s app again, and goes when it is somebody else', async () => {
-    const [browser, session] = await device('rahim');
+  it('stays when the same person comes from the host’s app again, and goes when it is somebody else', async ({
+    office,
+  }) => {
+    const [browser, session] = await device(office, 'rahim');
     const enter = async (cookie: string, who: Handle) => {
       const answer = await fetch(`${office.app.base}/sso`, {
         method: 'POST',
@@ -227,7 +233,7 @@ describe('a device belongs to one person and one session', () => {
       );
     };
     const cookie = await enter(session.cookie.cookie, 'rahim');
-    const [row] = await rowsOf('push_subscriptions');
+    const [row] = await rowsOf(office, 'push_subscriptions');
     expect(row?.session_id).not.toBe(session.sessionId);
     await office.answered('rahim', ['Still told.'], true);
     await eventually(() => browser.taken.length === 1);
@@ -248,42 +254,42 @@ describe('a device belongs to one person and one session', () => {
       body: new URLSearchParams({ answer: 'switch', to: '/driver' }),
     });
     expect(switched.status).toBe(303);
-    expect(await rowsOf('push_subscriptions')).toEqual([]);
+    expect(await rowsOf(office, 'push_subscriptions')).toEqual([]);
   }, 40_000);
 
-  it('is nobody’s when its person is erased', async () => {
-    await device('rahim');
+  it('is nobody’s when its person is erased', async ({ office }) => {
+    await device(office, 'rahim');
     const owner = await office.home.signIn('owner', 'browser');
     const rahim = office.home.people.rahim.id;
     const { rows } = await office.admin.query('select 1 from push_subscriptions where user_id = $1', [rahim]);
     expect(rows).toHaveLength(1);
     const { rows: people } = await office.admin.query('select sub from users where id = $1', [rahim]);
-    const erased = await post(owner, `/admin/privacy/persons/${rahim}/erase`, { confirm: people[0].sub });
+    const erased = await post(office, owner, `/admin/privacy/persons/${rahim}/erase`, { confirm: people[0].sub });
     expect(erased.status).toBe(303);
     const { rows: left } = await office.admin.query('select 1 from push_subscriptions where user_id = $1', [rahim]);
     expect(left).toEqual([]);
   }, 40_000);
 });
 
-describe('whoever says no', () => {
-  it('is not asked again, until they say yes', async () => {
+describe.concurrent('whoever says no', () => {
+  it('is not asked again, until they say yes', async ({ office }) => {
     const rahim = await office.home.signIn('rahim', 'browser');
     const offer = async () =>
       (await fetch(`${office.app.base}/driver/support/notices/offer`, { headers: rahim.cookie })).text();
     expect(await offer()).toContain('data-may-ask');
-    expect((await post(rahim, '/driver/support/notices', { what: 'push-no' })).status).toBe(303);
+    expect((await post(office, rahim, '/driver/support/notices', { what: 'push-no' })).status).toBe(303);
     expect(await offer()).not.toContain('data-may-ask');
     const browser = office.service.newBrowser();
-    await post(rahim, '/notices/device', { endpoint: browser.endpoint, ...browser.keys });
+    await post(office, rahim, '/notices/device', { endpoint: browser.endpoint, ...browser.keys });
     expect(await offer()).toContain('data-may-ask');
     // and without a script all devices can be switched off
-    expect((await post(rahim, '/driver/support/notices', { what: 'push-off' })).status).toBe(303);
-    expect(await rowsOf('push_subscriptions')).toEqual([]);
+    expect((await post(office, rahim, '/driver/support/notices', { what: 'push-off' })).status).toBe(303);
+    expect(await rowsOf(office, 'push_subscriptions')).toEqual([]);
   });
 });
 
-describe('an address that a browser gives us (T-WH4)', () => {
-  it.each([
+describe.concurrent('an address that a browser gives us (T-WH4)', () => {
+  it.for([
     ['another host', 'https://evil.example/push'],
     ['a name that only ends alike', 'https://evilfcm.googleapis.com/x'],
     ['a name below one that has none below', 'https://x.fcm.googleapis.com/x'],
@@ -296,15 +302,15 @@ describe('an address that a browser gives us (T-WH4)', () => {
     ['a number as an address', 'https://2130706433/'],
     ['another scheme', 'file:///etc/passwd'],
     ['no address', 'nothing'],
-  ])('%s is refused', async (_what, endpoint) => {
+  ] as const)('%s is refused', async ([_what, endpoint], { office }) => {
     const rahim = await office.home.signIn('rahim', 'browser');
     const { keys } = office.service.newBrowser();
-    const answer = await post(rahim, '/notices/device', { endpoint, ...keys });
+    const answer = await post(office, rahim, '/notices/device', { endpoint, ...keys });
     expect(answer.status).toBe(422);
-    expect(await rowsOf('push_subscriptions')).toEqual([]);
+    expect(await rowsOf(office, 'push_subscriptions')).toEqual([]);
   });
 
-  it('and so are keys that are none', async () => {
+  it('and so are keys that are none', async ({ office }) => {
     const rahim = await office.home.signIn('rahim', 'browser');
     const { endpoint, keys } = office.service.newBrowser();
     for (const wrong of [
@@ -312,19 +318,19 @@ describe('an address that a browser gives us (T-WH4)', () => {
       { ...keys, auth: 'AAAA' },
       { p256dh: '', auth: '' },
     ]) {
-      expect((await post(rahim, '/notices/device', { endpoint, ...wrong })).status).toBe(422);
+      expect((await post(office, rahim, '/notices/device', { endpoint, ...wrong })).status).toBe(422);
     }
-    expect((await post(rahim, '/notices/device', { endpoint, ...keys })).status).toBe(204);
+    expect((await post(office, rahim, '/notices/device', { endpoint, ...keys })).status).toBe(204);
   });
 
-  it.each([
+  it.for([
     'https://fcm.googleapis.com/fcm/send/abc',
     'https://updates.push.services.mozilla.com/wpush/v2/abc',
     'https://web.push.apple.com/abc',
     'https://wns2-par02p.notify.windows.com/w/?token=abc',
-  ])('%s is taken', async (endpoint) => {
+  ])('%s is taken', async (endpoint, { office }) => {
     const rahim = await office.home.signIn('rahim', 'browser');
     const { keys } = office.service.newBrowser();
-    expect((await post(rahim, '/notices/device', { endpoint, ...keys })).status).toBe(204);
+    expect((await post(office, rahim, '/notices/device', { endpoint, ...keys })).status).toBe(204);
   });
 });

@@ -1,26 +1,15 @@
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { describe, expect } from 'vitest';
 import { reviveDeadLetters } from '../../src/platform/jobs/index.ts';
-import { eventually, openPostOffice, type PostOffice } from './post-office.ts';
+import { eventually, inOwnOffice as it } from './post-office.ts';
 
-let office: PostOffice;
-
-beforeAll(async () => {
-  office = await openPostOffice();
-});
-afterAll(() => office?.close());
-beforeEach(async () => {
-  office.home = await office.app.newTenant();
-  office.smtp.mood = null;
-  office.smtp.onMail = null;
-});
-
-describe('a mail server (F29)', () => {
-  it.each([
+describe.concurrent('a mail server (F29)', () => {
+  it.for([
     ['says "later" (451)', { refuse: 451 }],
     ['says "never" (554)', { refuse: 554 }],
-  ])(
+  ] as const)(
     'that %s is asked again, and gets each mail once',
-    async (_what, mood) => {
+    { timeout: 60_000 },
+    async ([_what, mood], { office }) => {
       const worker = await office.startWorker();
       office.smtp.mood = mood;
       const before = office.smtp.tries;
@@ -33,10 +22,9 @@ describe('a mail server (F29)', () => {
       expect(office.smtp.to(rahim.address).map((mail) => mail.messageId)).toEqual([`<${id}@support.example.com>`]);
       await worker.stop();
     },
-    60_000,
   );
 
-  it('that is slow gets each mail once; one that never answers is asked again', async () => {
+  it('that is slow gets each mail once; one that never answers is asked again', async ({ office }) => {
     const worker = await office.startWorker(2_500);
     office.smtp.mood = { slowMs: 1_500 };
     const slow = await office.somebody();
@@ -55,7 +43,9 @@ describe('a mail server (F29)', () => {
     await worker.stop();
   }, 60_000);
 
-  it('that does not come back: the mail ends as a dead letter, is told as an error, and keeps nobody else waiting', async () => {
+  it('that does not come back: the mail ends as a dead letter, is told as an error, and keeps nobody else waiting', async ({
+    office,
+  }) => {
     const worker = await office.startWorker();
     const tenant = office.home.tenant.id;
     const poison = await office.somebody();
@@ -88,7 +78,7 @@ describe('a mail server (F29)', () => {
     await worker.stop();
   }, 60_000);
 
-  it('is not left in the middle of a mail at SIGTERM', async () => {
+  it('is not left in the middle of a mail at SIGTERM', async ({ office }) => {
     const worker = await office.startWorker();
     office.smtp.mood = { slowMs: 1_500 };
     const rahim = await office.somebody();

@@ -3,6 +3,7 @@ import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 import pg from 'pg';
+import { expect, test } from 'vitest';
 import { COMPILED } from '../support/compiled.ts';
 import { type FreshDatabase, freshDatabase } from '../support/database.ts';
 import type { Handle, TestSession, TestTenant } from '../support/people.ts';
@@ -12,7 +13,7 @@ import { type PushService, startPushService } from './push-service.ts';
 
 /** A node, a mail server, and workers that may die; on a database of their own, because workers look at every tenant. */
 export interface PostOffice {
-  app: RunningApp;
+  readonly app: RunningApp;
   readonly smtp: MailServer;
   readonly service: PushService;
   readonly admin: pg.Pool;
@@ -38,6 +39,8 @@ export interface PostOffice {
   /** The node leaves, so that workers are alone; `come` starts it again. */
   leave(): Promise<void>;
   come(): Promise<void>;
+  /** The same house for a new tenant of its own: several cases side by side. */
+  guest(): Promise<PostOffice>;
   close(): Promise<void>;
 }
 
@@ -62,143 +65,160 @@ export interface Worker {
   stop(): Promise<number | null>;
 }
 
+/** A test with a post office of its own: where services change their mood and workers are killed, side by side. */
+export const inOwnOffice = test.extend('office', async ({ task: _task }, { onCleanup }) => {
+  const office = await openPostOffice();
+  onCleanup(async () => {
+    await office.close();
+    expect(office.service.complaints).toEqual([]);
+  });
+  return office;
+});
+
 export async function openPostOffice(): Promise<PostOffice> {
   const database = await freshDatabase();
   const service = await startPushService();
   const start = () => startApp({ DATABASE_URL: database.url, PUSH_TEST_ORIGIN: service.origin });
-  const app = await start();
+  let app = await start();
   let isHere = true;
   const smtp = await startMailServer();
   const admin = new pg.Pool({ connectionString: database.adminUrl, max: 2 });
   const workers = new Set<ChildProcess>();
-  const office = {
-    app,
-    smtp,
-    service,
-    admin,
-    database,
-    home: await app.newTenant(),
-    async answered(handle: Handle, answers: readonly string[], isStillThere = false): Promise<Answered> {
-      const user = await office.home.signIn(handle);
-      const agent = await office.home.signIn('agent');
-      const started = await post(office.app, user, '/api/support/conversations', {
-        message: says('Where is my order?'),
-      });
-      const conversationId = started.conversation.id;
-      const path = `/api/support/conversations/${conversationId}`;
-      async function answer(text: string): Promise<void> {
-        await post(office.app, agent, `${path}/messages`, says(text));
-      }
-      for (const text of answers) await answer(text);
-      if (!isStillThere) await office.goQuiet(conversationId);
-      return {
-        user,
-        address: user.person.email,
-        conversationId,
-        answer,
-        read: () => post(office.app, user, `${path}/read`, { seq: 1_000 }),
-      };
-    },
-    mailsTo(address: string, count = 1): Promise<TakenMail[]> {
-      return eventually(() => {
-        const mails = smtp.to(address);
-        return mails.length >= count ? mails : null;
-      });
-    },
-    somebody: (handle: Handle = 'rahim') => office.answered(handle, ['An answer.', 'And another one.']),
-    async mailOf(about: Answered): Promise<OwedMail | undefined> {
-      const { rows } = await admin.query('select id, state from answer_mails where conversation_id = $1', [
-        about.conversationId,
-      ]);
-      if (rows.length > 1) throw new Error('one mail is owed, not more');
-      return rows[0];
-    },
-    settled(about: Answered): Promise<OwedMail> {
-      return eventually(async () => {
-        const mail = await office.mailOf(about);
-        return mail && mail.state !== 'owed' ? mail : null;
-      }, 25_000);
-    },
-    async emptied(looksMs: number): Promise<void> {
-      const isEmpty = async () => {
-        const { rows } = await admin.query(
-          `select 1 from jobs.job where data -> 'tenant' ->> 'id' = $1 and state in ('created', 'retry', 'active')`,
-          [office.home.tenant.id],
-        );
-        return rows.length === 0;
-      };
-      await eventually(isEmpty);
-      await new Promise((done) => setTimeout(done, looksMs));
-      await eventually(isEmpty);
-    },
-    async triesEnded(): Promise<void> {
-      const { rows: clock } = await admin.query('select clock_timestamp()::text as now');
-      await eventually(async () => {
-        const { rows } = await admin.query(
-          `select 1 from jobs.job
+  const guest = async () => open(await app.newTenant());
+  const open = (home: TestTenant): PostOffice => {
+    const office: PostOffice = {
+      get app() {
+        return app;
+      },
+      guest,
+      smtp,
+      service,
+      admin,
+      database,
+      home,
+      async answered(handle: Handle, answers: readonly string[], isStillThere = false): Promise<Answered> {
+        const user = await office.home.signIn(handle);
+        const agent = await office.home.signIn('agent');
+        const started = await post(office.app, user, '/api/support/conversations', {
+          message: says('Where is my order?'),
+        });
+        const conversationId = started.conversation.id;
+        const path = `/api/support/conversations/${conversationId}`;
+        async function answer(text: string): Promise<void> {
+          await post(office.app, agent, `${path}/messages`, says(text));
+        }
+        for (const text of answers) await answer(text);
+        if (!isStillThere) await office.goQuiet(conversationId);
+        return {
+          user,
+          address: user.person.email,
+          conversationId,
+          answer,
+          read: () => post(office.app, user, `${path}/read`, { seq: 1_000 }),
+        };
+      },
+      mailsTo(address: string, count = 1): Promise<TakenMail[]> {
+        return eventually(() => {
+          const mails = smtp.to(address);
+          return mails.length >= count ? mails : null;
+        });
+      },
+      somebody: (handle: Handle = 'rahim') => office.answered(handle, ['An answer.', 'And another one.']),
+      async mailOf(about: Answered): Promise<OwedMail | undefined> {
+        const { rows } = await admin.query('select id, state from answer_mails where conversation_id = $1', [
+          about.conversationId,
+        ]);
+        if (rows.length > 1) throw new Error('one mail is owed, not more');
+        return rows[0];
+      },
+      settled(about: Answered): Promise<OwedMail> {
+        return eventually(async () => {
+          const mail = await office.mailOf(about);
+          return mail && mail.state !== 'owed' ? mail : null;
+        }, 25_000);
+      },
+      async emptied(looksMs: number): Promise<void> {
+        const isEmpty = async () => {
+          const { rows } = await admin.query(
+            `select 1 from jobs.job where data -> 'tenant' ->> 'id' = $1 and state in ('created', 'retry', 'active')`,
+            [office.home.tenant.id],
+          );
+          return rows.length === 0;
+        };
+        await eventually(isEmpty);
+        await new Promise((done) => setTimeout(done, looksMs));
+        await eventually(isEmpty);
+      },
+      async triesEnded(): Promise<void> {
+        const { rows: clock } = await admin.query('select clock_timestamp()::text as now');
+        await eventually(async () => {
+          const { rows } = await admin.query(
+            `select 1 from jobs.job
            where data -> 'tenant' ->> 'id' = $1 and state = 'active' and started_on <= $2::timestamptz`,
-          [office.home.tenant.id, clock[0].now],
-        );
-        return rows.length === 0;
-      });
-    },
-    async goQuiet(conversationId: string, minutes = 15): Promise<void> {
-      await admin.query(
-        // half a second before it counts as quiet: workers may have looked beyond that place already
-        `update conversations set last_message_at = clock_timestamp() - make_interval(mins => $2) + interval '500 ms'
+            [office.home.tenant.id, clock[0].now],
+          );
+          return rows.length === 0;
+        });
+      },
+      async goQuiet(conversationId: string, minutes = 15): Promise<void> {
+        await admin.query(
+          // half a second before it counts as quiet: workers may have looked beyond that place already
+          `update conversations set last_message_at = clock_timestamp() - make_interval(mins => $2) + interval '500 ms'
          where id = $1`,
-        [conversationId, minutes],
-      );
-    },
-    async startWorker(sendMs = 3_000): Promise<Worker> {
-      const file = fileURLToPath(new URL('./worker.ts', import.meta.url));
-      const child = spawn(process.execPath, [file, database.url, smtp.url, String(sendMs), service.origin], {
-        env: { ...process.env, NODE_COMPILE_CACHE: COMPILED },
-        stdio: ['ignore', 'pipe', 'pipe'],
-      });
-      workers.add(child);
-      let said = '';
-      child.stderr.on('data', (text: Buffer) => {
-        said += text.toString();
-      });
-      const ended = once(child, 'close').then(([code]) => {
-        workers.delete(child);
-        return code as number | null; // null: killed
-      });
-      const first = await Promise.race([once(child.stdout, 'data'), ended]);
-      if (!Array.isArray(first)) throw new Error(`the worker ended: ${said}`);
-      return {
-        child,
-        said: () => said,
-        async kill() {
-          child.kill('SIGKILL');
-          await ended;
-        },
-        stop() {
-          child.kill('SIGTERM');
-          return ended;
-        },
-      };
-    },
-    async leave() {
-      isHere = false;
-      await office.app.stop();
-    },
-    async come() {
-      if (isHere) return;
-      office.app = await start();
-      isHere = true;
-    },
-    async close() {
-      for (const child of workers) child.kill('SIGKILL');
-      await smtp.down();
-      await service.close();
-      if (isHere) await office.app.stop();
-      await admin.end();
-      await database.drop();
-    },
+          [conversationId, minutes],
+        );
+      },
+      async startWorker(sendMs = 3_000): Promise<Worker> {
+        const file = fileURLToPath(new URL('./worker.ts', import.meta.url));
+        const child = spawn(process.execPath, [file, database.url, smtp.url, String(sendMs), service.origin], {
+          env: { ...process.env, NODE_COMPILE_CACHE: COMPILED },
+          stdio: ['ignore', 'pipe', 'pipe'],
+        });
+        workers.add(child);
+        let said = '';
+        child.stderr.on('data', (text: Buffer) => {
+          said += text.toString();
+        });
+        const ended = once(child, 'close').then(([code]) => {
+          workers.delete(child);
+          return code as number | null; // null: killed
+        });
+        const first = await Promise.race([once(child.stdout, 'data'), ended]);
+        if (!Array.isArray(first)) throw new Error(`the worker ended: ${said}`);
+        return {
+          child,
+          said: () => said,
+          async kill() {
+            child.kill('SIGKILL');
+            await ended;
+          },
+          stop() {
+            child.kill('SIGTERM');
+            return ended;
+          },
+        };
+      },
+      async leave() {
+        isHere = false;
+        await app.stop();
+      },
+      async come() {
+        if (isHere) return;
+        app = await start();
+        isHere = true;
+      },
+      async close() {
+        for (const child of workers) child.kill('SIGKILL');
+        await smtp.down();
+        await service.close();
+        if (isHere) await app.stop();
+        await admin.end();
+        await database.drop();
+      },
+    };
+    return office;
   };
-  return office;
+  return guest();
 }
 
 function says(body: string): { readonly body: string; readonly clientId: string } {

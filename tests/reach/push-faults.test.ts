@@ -1,29 +1,13 @@
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { type Answered, eventually, openPostOffice, type PostOffice } from './post-office.ts';
+import { describe, expect } from 'vitest';
+import { type Answered, eventually, inOwnOffice as it, type PostOffice } from './post-office.ts';
 import type { TestBrowser } from './push-service.ts';
-
-let office: PostOffice;
-
-beforeAll(async () => {
-  office = await openPostOffice();
-});
-beforeEach(async () => {
-  await office.come();
-  office.home = await office.app.newTenant();
-  office.service.mood = null;
-  office.service.onPush = null;
-});
-afterAll(async () => {
-  expect(office.service.complaints).toEqual([]);
-  await office?.close();
-});
 
 /** A worker looks for unread answers five times a second; what it owes is a job at once. */
 const LOOKS_MS = 1_200;
 const pause = (ms: number) => new Promise((done) => setTimeout(done, ms));
 
 /** Rahim was answered, wants to be told and is away, and so is the node: whatever happens now, workers do. */
-async function somebody(): Promise<{ browser: TestBrowser; rahim: Answered }> {
+async function somebody(office: PostOffice): Promise<{ browser: TestBrowser; rahim: Answered }> {
   const browser = office.service.newBrowser();
   const session = await office.home.signIn('rahim', 'browser');
   const added = await fetch(`${office.app.base}/notices/device`, {
@@ -37,29 +21,29 @@ async function somebody(): Promise<{ browser: TestBrowser; rahim: Answered }> {
   return { browser, rahim };
 }
 
-const deliveries = async () =>
+const deliveries = async (office: PostOffice) =>
   (await office.admin.query('select * from push_deliveries where tenant_id = $1', [office.home.tenant.id])).rows;
-const devices = async () =>
+const devices = async (office: PostOffice) =>
   (await office.admin.query('select * from push_subscriptions where tenant_id = $1', [office.home.tenant.id])).rows;
-const isIn = (state: string) => async () => (await deliveries())[0]?.state === state;
+const isIn = (office: PostOffice, state: string) => async () => (await deliveries(office))[0]?.state === state;
 
-describe('a worker that is killed (F29)', () => {
-  it('between the commit and the send: the next one sends, once, under the same id', async () => {
-    const { browser } = await somebody();
+describe.concurrent('a worker that is killed (F29)', () => {
+  it('between the commit and the send: the next one sends, once, under the same id', async ({ office }) => {
+    const { browser } = await somebody(office);
     const victim = await office.startWorker();
-    await eventually(async () => (await deliveries()).length === 1);
+    await eventually(async () => (await deliveries(office)).length === 1);
     await victim.kill();
     const before = browser.taken.length;
     const next = await office.startWorker();
-    await eventually(isIn('sent'));
+    await eventually(isIn(office, 'sent'));
     await office.emptied(LOOKS_MS);
     expect(new Set(browser.taken.map(({ notice }) => notice.id)).size).toBe(1);
     expect(browser.taken.length).toBe(before === 0 ? 1 : 2);
     await next.stop();
   }, 60_000);
 
-  it('in the middle of the send: the next one sends, once', async () => {
-    const { browser } = await somebody();
+  it('in the middle of the send: the next one sends, once', async ({ office }) => {
+    const { browser } = await somebody(office);
     const victim = await office.startWorker();
     office.service.mood = { hang: true };
     const killed = new Promise<void>((done) => {
@@ -70,14 +54,16 @@ describe('a worker that is killed (F29)', () => {
     office.service.mood = null;
     expect(browser.taken).toEqual([]);
     const next = await office.startWorker();
-    await eventually(isIn('sent'));
+    await eventually(isIn(office, 'sent'));
     await office.emptied(LOOKS_MS);
     expect(browser.taken).toHaveLength(1);
     await next.stop();
   }, 60_000);
 
-  it('after the service took it and before it said so: it goes out again under the same id and topic', async () => {
-    const { browser } = await somebody();
+  it('after the service took it and before it said so: it goes out again under the same id and topic', async ({
+    office,
+  }) => {
+    const { browser } = await somebody(office);
     const victim = await office.startWorker();
     office.service.mood = { takeAndHang: true };
     const killed = new Promise<void>((done) => {
@@ -89,46 +75,46 @@ describe('a worker that is killed (F29)', () => {
     office.service.onPush = null;
     office.service.mood = null;
     const next = await office.startWorker();
-    await eventually(isIn('sent'));
+    await eventually(isIn(office, 'sent'));
     expect(browser.taken).toHaveLength(2);
     expect(browser.taken[0]?.notice).toEqual(browser.taken[1]?.notice);
     expect(browser.taken[0]?.headers['topic']).toBe(browser.taken[1]?.headers['topic']);
     await next.stop();
   }, 60_000);
 
-  it('again and again at any moment: at least once, always under one id', async () => {
-    const { browser } = await somebody();
+  it('again and again at any moment: at least once, always under one id', async ({ office }) => {
+    const { browser } = await somebody(office);
     let worker = await office.startWorker();
     for (const afterMs of [100, 400, 700, 1_000]) {
       await pause(afterMs);
       await worker.kill();
       worker = await office.startWorker();
     }
-    await eventually(isIn('sent'), 30_000);
+    await eventually(isIn(office, 'sent'), 30_000);
     expect(new Set(browser.taken.map(({ notice }) => notice.id)).size).toBe(1);
     await worker.stop();
   }, 90_000);
 });
 
-describe('a push service', () => {
-  it.each([404, 410])(
+describe.concurrent('a push service', () => {
+  it.for([404, 410])(
     'that says %s has no such browser any more: it is forgotten, and nothing is tried again',
-    async (answer) => {
-      await somebody();
+    { timeout: 40_000 },
+    async (answer, { office }) => {
+      await somebody(office);
       office.service.mood = { answer };
       const before = office.service.tries;
       const worker = await office.startWorker();
-      await eventually(async () => (await devices()).length === 0);
+      await eventually(async () => (await devices(office)).length === 0);
       await office.emptied(LOOKS_MS);
       expect(office.service.tries - before).toBe(1);
       expect(worker.said()).not.toMatch(/error/);
       await worker.stop();
     },
-    40_000,
   );
 
-  it('that is busy (429) is left alone for as long as it says, and then gets the notice once', async () => {
-    const { browser } = await somebody();
+  it('that is busy (429) is left alone for as long as it says, and then gets the notice once', async ({ office }) => {
+    const { browser } = await somebody(office);
     office.service.mood = { answer: 429, headers: { 'Retry-After': '5' } };
     const worker = await office.startWorker();
     const before = office.service.tries;
@@ -137,13 +123,13 @@ describe('a push service', () => {
     office.service.mood = null;
     await eventually(() => browser.taken.length === 1, 25_000);
     expect((office.service.triedAt.at(-1) ?? 0) - toldAt).toBeGreaterThan(4_900);
-    await eventually(isIn('sent'));
+    await eventually(isIn(office, 'sent'));
     expect(office.service.tries - before).toBe(2);
     await worker.stop();
   }, 40_000);
 
-  it('that is broken (500), or hangs, is asked again, and gets the notice once', async () => {
-    const { browser } = await somebody();
+  it('that is broken (500), or hangs, is asked again, and gets the notice once', async ({ office }) => {
+    const { browser } = await somebody(office);
     office.service.mood = { answer: 500 };
     const worker = await office.startWorker(1_500);
     const before = office.service.tries;
@@ -152,7 +138,7 @@ describe('a push service', () => {
     const hung = office.service.tries;
     await eventually(() => office.service.tries >= hung + 2);
     office.service.mood = null;
-    await eventually(isIn('sent'));
+    await eventually(isIn(office, 'sent'));
     await office.emptied(LOOKS_MS);
     expect(browser.taken).toHaveLength(1);
     // what is secret stands in no log
@@ -161,46 +147,46 @@ describe('a push service', () => {
     await worker.stop();
   }, 60_000);
 
-  it('that will never take this one (413) is not asked again', async () => {
-    await somebody();
+  it('that will never take this one (413) is not asked again', async ({ office }) => {
+    await somebody(office);
     office.service.mood = { answer: 413 };
     const worker = await office.startWorker();
     const before = office.service.tries;
-    await eventually(isIn('refused'));
+    await eventually(isIn(office, 'refused'));
     await office.emptied(LOOKS_MS);
     expect(office.service.tries - before).toBe(1);
-    expect(await devices()).toHaveLength(1);
+    expect(await devices(office)).toHaveLength(1);
     await worker.stop();
   }, 40_000);
 
-  it('that sends us somewhere else (307) is not followed', async () => {
-    await somebody();
+  it('that sends us somewhere else (307) is not followed', async ({ office }) => {
+    await somebody(office);
     office.service.mood = { answer: 307, headers: { Location: `${office.service.origin}/elsewhere` } };
     const worker = await office.startWorker();
     const before = office.service.tries;
-    await eventually(isIn('refused'));
+    await eventually(isIn(office, 'refused'));
     expect(office.service.tries - before).toBe(1);
     await worker.stop();
   }, 40_000);
 
-  it('that was down while more answers came gets the last notice only', async () => {
-    const { browser, rahim } = await somebody();
+  it('that was down while more answers came gets the last notice only', async ({ office }) => {
+    const { browser, rahim } = await somebody(office);
     office.service.mood = { answer: 503 };
     const worker = await office.startWorker();
-    await eventually(async () => (await deliveries()).length === 1);
+    await eventually(async () => (await deliveries(office)).length === 1);
     await office.come();
     await rahim.answer('A third one.');
-    await eventually(async () => (await deliveries()).length === 2);
+    await eventually(async () => (await deliveries(office)).length === 2);
     office.service.mood = null;
-    await eventually(async () => (await deliveries()).every(({ state }) => state !== 'owed'), 30_000);
-    expect((await deliveries()).map(({ state }) => state).sort()).toEqual(['cancelled', 'sent']);
+    await eventually(async () => (await deliveries(office)).every(({ state }) => state !== 'owed'), 30_000);
+    expect((await deliveries(office)).map(({ state }) => state).sort()).toEqual(['cancelled', 'sent']);
     expect(browser.taken).toHaveLength(1);
     await worker.stop();
   }, 60_000);
 });
 
-describe('the keys', () => {
-  it('are one pair for every node and every start, and the private one lies sealed', async () => {
+describe.concurrent('the keys', () => {
+  it('are one pair for every node and every start, and the private one lies sealed', async ({ office }) => {
     const { rows } = await office.admin.query('select public_key, sealed_private_key from push_keys');
     expect(rows).toHaveLength(1);
     expect(rows[0].sealed_private_key.length).toBeGreaterThan(43);

@@ -1,23 +1,11 @@
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { eventually, openPostOffice, type PostOffice, type Worker } from './post-office.ts';
-
-let office: PostOffice;
-
-beforeAll(async () => {
-  office = await openPostOffice();
-});
-afterAll(() => office?.close());
-beforeEach(async () => {
-  office.home = await office.app.newTenant();
-  office.smtp.mood = null;
-  office.smtp.onMail = null;
-});
+import { describe, expect } from 'vitest';
+import { eventually, inOwnOffice as it, type Worker } from './post-office.ts';
 
 /** A worker looks for unread answers five times a second; what it owes is a job at once. */
 const LOOKS_MS = 1_200;
 
-describe('a worker that is killed (kill -9)', () => {
-  it('between the commit and the send: the next one sends, once, under the same id', async () => {
+describe.concurrent('a worker that is killed (kill -9)', () => {
+  it('between the commit and the send: the next one sends, once, under the same id', async ({ office }) => {
     const victim = await office.startWorker();
     const rahim = await office.somebody();
     const owed = await eventually(() => office.mailOf(rahim));
@@ -30,7 +18,7 @@ describe('a worker that is killed (kill -9)', () => {
     expect(await next.stop()).toBe(0);
   }, 60_000);
 
-  it('in the middle of the send: the next one sends, once', async () => {
+  it('in the middle of the send: the next one sends, once', async ({ office }) => {
     const victim = await office.startWorker();
     const killed = new Promise<void>((done) => {
       office.smtp.onMail = (stage) => {
@@ -49,7 +37,9 @@ describe('a worker that is killed (kill -9)', () => {
     await next.stop();
   }, 60_000);
 
-  it('after the server took the mail and before it said so: it goes out again under the same id, which is allowed', async () => {
+  it('after the server took the mail and before it said so: it goes out again under the same id, which is allowed', async ({
+    office,
+  }) => {
     const victim = await office.startWorker();
     const killed = new Promise<void>((done) => {
       office.smtp.onMail = (stage) => {
@@ -68,7 +58,7 @@ describe('a worker that is killed (kill -9)', () => {
     await next.stop();
   }, 60_000);
 
-  it('again and again at any moment: each event at least once, always under its own id', async () => {
+  it('again and again at any moment: each event at least once, always under its own id', async ({ office }) => {
     const people = await Promise.all(
       (['rahim', 'ayesha', 'driver-2', 'customer-2'] as const).map((handle) => office.somebody(handle)),
     );
