@@ -10,17 +10,19 @@ export default defineConfig({
     globalSetup: ['tests/support/global-database.ts'],
     reporters: ['default', './tests/support/closing-line.ts'],
     pool: 'forks',
-    // two cores would give one worker, which waits most of the time; three make what measures a second flake
-    maxWorkers: 2,
-    // what measures a second may meet a machine that is busy with something else; the report says `retry` where it was needed
-    retry: 1,
+    // a file finds everything loaded and warm that the ones before it needed: nothing of ours keeps a state in a module,
+    // and every file has tenants of its own
+    isolate: false,
+    // one that waits beside two that work: SideBySide sees to it
+    maxWorkers: 3,
     sequence: { sequencer: SideBySide },
     // tests of one file that are side by side start processes of their own, and mostly wait
     maxConcurrency: 3,
-    testTimeout: 30_000,
+    testTimeout: 60_000,
     // the machine may be busy; what is there at once is found at once
-    expect: { poll: { timeout: 8_000 } },
+    expect: { poll: { timeout: 15_000 } },
     hookTimeout: 60_000,
-    teardownTimeout: 20_000,
+    // the search for what must not stand in logs comes last, and a run without it is worth nothing
+    teardownTimeout: 90_000,
   },
 });

@@ -42,7 +42,7 @@ export async function visit(
     { name: 'lang', value: language, url: app.base },
   ]);
   const page = await context.newPage();
-  page.setDefaultTimeout(10_000);
+  page.setDefaultTimeout(15_000);
   await page.addInitScript(REMEMBER_SOCKETS);
   const complaints: string[] = [];
   page.on('pageerror', (error) => complaints.push(String(error)));

@@ -14,12 +14,25 @@ const FLAGS = [
 
 const SYSTEM_BROWSERS = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'];
 
+/** The browser of this worker: a start costs a second, and what its files share is a program, no profile. */
+let running: Promise<Browser> | undefined;
+
 /**
  * A real Chromium: the machine's own where there is one (or `CHROMIUM_PATH`), otherwise the one of @sparticuz/chromium,
- * which unpacks itself and its libraries. Close it when done.
+ * which unpacks itself and its libraries. Closing it closes its windows; the program serves the next test file.
  */
 export async function launchBrowser(): Promise<Browser> {
-  return playwright.launch({ executablePath: await browserPath(), args: FLAGS, headless: true });
+  const before = await running;
+  if (before?.isConnected()) return before;
+  running = launch();
+  return running;
+}
+
+async function launch(): Promise<Browser> {
+  const browser = await playwright.launch({ executablePath: await browserPath(), args: FLAGS, headless: true });
+  return Object.assign(browser, {
+    close: async () => void (await Promise.all(browser.contexts().map((context) => context.close()))),
+  });
 }
 
 /** The same with a profile on disk, as a person has it: what pages keep is still there after the browser was killed. */

@@ -44,7 +44,9 @@ export async function setup(project: TestProject): Promise<() => Promise<void>> 
   const logs = mkdtempSync(join(tmpdir(), 'safego-logs-'));
   process.env[LOGS_ENV] = logs;
   const dataDir = mkdtempSync(join(base, `${PREFIX}${process.pid}-`));
-  const postgres = await openEmbeddedPostgres({ dataDir, log: silent, settings: { max_connections: '400' } });
+  // thousands of connections are opened in a run, and each would pay for a password that is hard to guess
+  const settings = { max_connections: '400', scram_iterations: '1' };
+  const postgres = await openEmbeddedPostgres({ dataDir, log: silent, settings });
   async function teardown(): Promise<void> {
     try {
       await canaries(postgres.adminUrl, logs);
