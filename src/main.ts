@@ -14,7 +14,7 @@ const GRACE_MS = 10_000;
 // however much is said; looking at one and a half times took 0.4 % of a core beside forty hostile peers.
 setFlagsFromString('--heap-growing-percent=50');
 // What lives short is cleared up by one thread: several of them take the database's core for a few milliseconds that are
-// over no sooner. In three pairs of runs of 500 conversations that talk without a pause: 4 to 25 % more messages.
+// over no sooner. In three pairs of runs of 500 conversations that talk without a pause: 2 to 25 % more messages.
 setFlagsFromString('--no-parallel-scavenge');
 
 try {
