@@ -10,7 +10,7 @@ import { frozenLeader } from './stories/frozen.ts';
 import { hostilePeers } from './stories/hostile.ts';
 import { failpoints, killNode, killPostgres } from './stories/kill.ts';
 import { deadLine, deafLine, wildHints } from './stories/lines.ts';
-import { halfOpen, snapshots } from './stories/live.ts';
+import { halfOpen } from './stories/live.ts';
 import { mails } from './stories/mails.ts';
 import { clocks, crossing, races, rolling, twins } from './stories/nodes.ts';
 import { dayOffline } from './stories/offline.ts';
@@ -18,6 +18,7 @@ import { collisions, commitOrder } from './stories/order.ts';
 import { refusals } from './stories/refusals.ts';
 import { longConversation } from './stories/size.ts';
 import { slowReaders } from './stories/slow-readers.ts';
+import { snapshots } from './stories/snapshots.ts';
 import { storm } from './stories/storm.ts';
 import type { Story } from './stories/story.ts';
 import { ticks } from './stories/ticks.ts';
@@ -83,7 +84,7 @@ export const CATALOGUE: readonly Entry[] = [
   { row: 'churn', title: 'lines are cut, reset, slowed and dropped over two nodes', story: churn, short: 10 },
   { row: 'F15', title: 'old, future and foreign cursors', story: cursors, short: 4 },
   { row: 'F15', title: 'what changes while somebody catches up', story: changesMeanwhile, short: 2 },
-  { row: 'F16', title: 'a page and its stream are one state', story: snapshots, short: 40 },
+  { row: 'F16', title: 'a page and its stream are one state', story: snapshots, short: 40, overRedis: 0 },
   { row: 'F17', title: 'what is not committed is not gone past', story: commitOrder, short: 6 },
   { row: 'F17', title: 'rows are held and connections ended', story: heldRows, short: 2 },
   { row: 'F18', title: 'readers who do not read', story: slowReaders, short: 1 },

@@ -120,6 +120,7 @@ export function openQueueLive({ hub, database, views, desk, log, timeZone, clock
   function reloadSome(): void {
     for (const { tenantId, id } of reloads.splice(0, RELOADS_A_LOOK)) {
       hub.tell(tenantId, conversationRoom(id), {
+        isState: true,
         encode: ({ format, audience }) =>
           format === 'html' && audience === 'user' ? '<hx-reload hx-target="#conversation-state"></hx-reload>' : null,
       });
@@ -141,6 +142,7 @@ export function openQueueLive({ hub, database, views, desk, log, timeZone, clock
 
   function say(tenantId: string, id: string, desk: Shown): void {
     hub.tell(tenantId, conversationRoom(id), {
+      isState: true,
       encode({ format, audience, language }) {
         if (format !== 'html' || audience !== 'user') return null;
         // the viewer's language is one of ours: the gate chose it

@@ -87,6 +87,8 @@ export function openLive(deps: LiveDeps): Live {
   const gathered = new Map<string, Map<string, string>>();
   const badges = new Map<string, NodeJS.Timeout>();
   const started = new Set<string>();
+  /** The last telling of a conversation's state that is under way. */
+  const turns = new Map<string, Promise<void>>();
   /** Who was asked for, and whom to tell when they are there. */
   const asked = new Map<string, Set<() => void>>();
 
@@ -131,7 +133,7 @@ export function openLive(deps: LiveDeps): Live {
         tellDesk(tenantId, message);
       }
     }
-    if (frames.size > 0) work(tellState(tenantId, id, [...frames]));
+    if (frames.size > 0) tellStateInTurn(tenantId, id, [...frames]);
   }
 
   function tellDesk(tenantId: string, message: StoredMessage): void {
@@ -176,12 +178,27 @@ export function openLive(deps: LiveDeps): Live {
     for (const id of ids.split(',')) if (/^[0-9a-f-]{36}$/.test(id)) gatherForPages(tenantId, id, what);
   }
 
+  /** Read and told one after the other, or what was read first could be told last, and would stay. */
+  function tellStateInTurn(tenantId: string, id: string, types: readonly string[]): void {
+    const key = `${tenantId} ${id}`;
+    const turn = (turns.get(key) ?? Promise.resolve())
+      .then(() => tellState(tenantId, id, types))
+      .finally(() => turns.get(key) === turn && turns.delete(key));
+    // one that fails ends none of those behind it
+    turns.set(
+      key,
+      turn.catch(() => {}),
+    );
+    work(turn);
+  }
+
   async function tellState(tenantId: string, id: string, types: readonly string[]): Promise<void> {
     const conversation = await load(tenantId, id);
     if (!conversation) return;
     const views = viewsOf(conversation);
     for (const type of types) {
       hub.tell(tenantId, conversationRoom(id), {
+        isState: true,
         encode: ({ format, audience }, room) =>
           format === 'html'
             ? reloadFragment('#conversation-state')
@@ -230,6 +247,7 @@ export function openLive(deps: LiveDeps): Live {
   function tellRead(tenantId: string, conversationId: string, mark: Mark): void {
     const { userId, name, side, seq, counts } = mark;
     hub.tell(tenantId, conversationRoom(conversationId), {
+      isState: true,
       encode({ format, audience }, room) {
         if (audience === 'user' && !counts) return null;
         const isOtherSide = side === (audience === 'staff' ? 'user' : 'admin');

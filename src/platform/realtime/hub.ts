@@ -23,6 +23,8 @@ const SWEEP_EVERY_MS = 1_000;
 const SWEEP_GRACE_MS = 100;
 /** A followed log that nobody is in and that rests is forgotten. */
 const FORGET_AFTER_MS = 60_000;
+/** So much may be told of a room's state while somebody catches up with its log; then they resume from where they are. */
+const MAX_MISSED = 200;
 
 /** A viewer with its place in the list of frames that were made already. */
 interface Reader extends Viewer {
@@ -37,6 +39,8 @@ interface Subscriber {
   /** Has everything up to here; what the room delivers at or below it is skipped. */
   floor: number;
   isLive: boolean;
+  /** What was told of the room's state before it went live: its welcome was read earlier, or it may have been. */
+  readonly missed: Telling[];
   isCancelled: boolean;
   /** Counted among those who follow a kind of log. */
   isFollower: boolean;
@@ -226,6 +230,7 @@ export class Hub {
       reader: null,
       floor: 0,
       isLive: false,
+      missed: [],
       isCancelled: false,
       isFollower: false,
     };
@@ -335,12 +340,16 @@ export class Hub {
     const room = this.#tenants.get(tenantId)?.rooms.get(name);
     if (!room || !this.#access.isFollowing()) return;
     const frames: (Frame | null)[] = [];
-    for (const { connection, reader, isLive } of room.subscribers) {
-      if (!isLive || !reader || telling.isFor?.(connection) === false) continue;
+    for (const subscriber of room.subscribers) {
+      const { connection, reader, isLive } = subscriber;
+      if (telling.isFor?.(connection) === false) continue;
+      if (!isLive || !reader) {
+        if (telling.isState) this.#keep(subscriber, telling);
+        continue;
+      }
       let frame = frames[reader.index];
       if (frame === undefined) {
-        const text = this.#safely(room, () => telling.encode(reader, name));
-        frame = text === null ? null : frameOf(text);
+        frame = this.#toldFrame(room, telling, reader);
         frames[reader.index] = frame;
       }
       if (frame) connection.send(frame);
@@ -435,26 +444,23 @@ export class Hub {
         version === null ? null : { room: room.name, version: resumes ? after.version : version },
       ),
     );
-    if (version === null) {
-      subscriber.isLive = true;
-      return;
-    }
+    if (version === null) return this.#goLive(subscriber, reader);
     if (room.delivered === null) {
       room.delivered = version;
       if (room.target > version) void this.#read(room);
     }
     subscriber.floor = resumes ? after.version : version;
-    await this.#catchUp(subscriber, version);
+    await this.#catchUp(subscriber, reader, version);
   }
 
   /** Sends the subscriber what lies between it and the room, page by page, then lets it go with the room. */
-  async #catchUp(subscriber: Subscriber, version: number): Promise<void> {
-    const { connection, room, reader } = subscriber;
+  async #catchUp(subscriber: Subscriber, reader: Reader, version: number): Promise<void> {
+    const { connection, room } = subscriber;
     const from = subscriber.floor;
     const told = new Set<number>();
     for (;;) {
       const goal = Math.max(version, room.delivered ?? 0);
-      if (subscriber.floor >= goal || !room.kind.changesAfter || !reader) break;
+      if (subscriber.floor >= goal || !room.kind.changesAfter) break;
       const changes = await room.kind.changesAfter(room.tenantId, room.id, subscriber.floor, PAGE);
       if (subscriber.isCancelled) return;
       for (const change of changes) {
@@ -471,7 +477,26 @@ export class Hub {
       if (changes.length === PAGE) await connection.drained();
       if (subscriber.isCancelled) return;
     }
+    this.#goLive(subscriber, reader);
+  }
+
+  /** From here on it hears what the room hears; first what it was not told meanwhile. */
+  #goLive(subscriber: Subscriber, reader: Reader): void {
     subscriber.isLive = true;
+    for (const telling of subscriber.missed.splice(0)) {
+      const frame = this.#toldFrame(subscriber.room, telling, reader);
+      if (frame) subscriber.connection.send(frame);
+    }
+  }
+
+  #keep({ missed, connection }: Subscriber, telling: Telling): void {
+    missed.push(telling);
+    if (missed.length > MAX_MISSED) connection.close(1013);
+  }
+
+  #toldFrame(room: Room, telling: Telling, reader: Reader): Frame | null {
+    const text = this.#safely(room, () => telling.encode(reader, room.name));
+    return text === null ? null : frameOf(text);
   }
 
   #deliver(room: Room, changes: readonly Change[], after: number): void {

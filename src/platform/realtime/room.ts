@@ -110,6 +110,8 @@ export interface Backplane {
 /** Something that is not in a log: goes to who is there now, and is never repeated. */
 export interface Telling {
   encode(viewer: Viewer, room: string): string | null;
+  /** It says how things stand: who is being let in gets it too, because what they were welcomed with may be older. */
+  readonly isState?: boolean;
   /** False for connections that must not hear it. */
   isFor?(connection: { readonly id: string; readonly actor: Actor }): boolean;
 }

@@ -31,6 +31,8 @@ export interface ClientOptions {
   readonly maxBackoffMs?: number;
   /** What an earlier run of the same device left on its disk. */
   readonly saved?: Saved;
+  /** Told of every frame, for those who keep more of a conversation than its messages. */
+  readonly onFrame?: (frame: Readonly<Record<string, unknown>>) => void;
 }
 
 /** What a device keeps when its program is killed: messages without an answer, and how far it had read. */
@@ -197,7 +199,10 @@ export function openClient(options: ClientOptions): VirtualClient {
     ws.on('message', (data) => {
       lastHeard = performance.now();
       // one buffer a message with ws's default binaryType
-      if (socket === ws) received(JSON.parse((data as Buffer).toString()) as DownFrame);
+      if (socket !== ws) return;
+      const frame: unknown = JSON.parse((data as Buffer).toString());
+      received(frame as DownFrame);
+      options.onFrame?.(frame as Record<string, unknown>);
     });
     ws.on('ping', () => (lastHeard = performance.now()));
     ws.on('pong', () => (lastHeard = performance.now()));
@@ -553,7 +558,7 @@ function ask(agent: Agent, port: number, token: string, one: Waiting, timeoutMs:
 /** One request, with a deadline for the whole of it. Rejects when the line breaks or the deadline passes. */
 export function http(call: {
   readonly port: number;
-  readonly method: 'GET' | 'POST' | 'PATCH' | 'DELETE';
+  readonly method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
   readonly path: string;
   readonly token?: string;
   readonly body?: unknown;
