@@ -106,8 +106,8 @@ describe('many who read slowly', () => {
     const got = await Promise.all(Array.from({ length: READERS }, () => read(url)));
     clearInterval(watch);
     for (const bytes of got) expect(bytes).toBeGreaterThan(SIZE);
-    // 64 KB of the server and of the reader each
-    expect(most - before).toBeLessThan(15);
+    // 64 KB of the server and of the reader each, and what others in this process do meanwhile; by streams it was 72
+    expect(most - before).toBeLessThan(30);
   });
 });
 
