@@ -282,6 +282,8 @@ function connect(
 ): SocketConnection {
   let pauses = 0;
   let isOpen = true;
+  /** Whoever wants to know while it is asked hears the same answer. */
+  let probing: Promise<void> | null = null;
   const connection: SocketConnection = {
     id,
     actor: visitor.actor,
@@ -313,22 +315,11 @@ function connect(
       }
     },
     renew: () => visitor.renew(),
-    async probe() {
-      const answered = await new Promise<boolean>((resolve) => {
-        const answer = () => {
-          clearTimeout(timer);
-          resolve(true);
-        };
-        const timer = setTimeout(() => {
-          ws.off('pong', answer);
-          resolve(false);
-        }, PROBE_MS).unref();
-        ws.once('pong', answer);
-        ws.ping();
+    probe() {
+      probing ??= probe().finally(() => {
+        probing = null;
       });
-      if (answered) return;
-      connection.close(1013);
-      ws.terminate();
+      return probing;
     },
     pause() {
       pauses += 1;
@@ -342,6 +333,25 @@ function connect(
   ws.once('close', () => {
     isOpen = false;
   });
+
+  async function probe(): Promise<void> {
+    const answered = await new Promise<boolean>((resolve) => {
+      const answer = () => {
+        clearTimeout(timer);
+        resolve(true);
+      };
+      const timer = setTimeout(() => {
+        ws.off('pong', answer);
+        resolve(false);
+      }, PROBE_MS).unref();
+      ws.once('pong', answer);
+      ws.ping();
+    });
+    if (answered) return;
+    connection.close(1013);
+    ws.terminate();
+  }
+
   return connection;
 }
 
