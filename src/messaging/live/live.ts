@@ -181,15 +181,15 @@ export function openLive(deps: LiveDeps): Live {
   /** Read and told one after the other, or what was read first could be told last, and would stay. */
   function tellStateInTurn(tenantId: string, id: string, types: readonly string[]): void {
     const key = `${tenantId} ${id}`;
-    const turn = (turns.get(key) ?? Promise.resolve())
-      .then(() => tellState(tenantId, id, types))
-      .finally(() => turns.get(key) === turn && turns.delete(key));
+    const told = (turns.get(key) ?? Promise.resolve()).then(() => tellState(tenantId, id, types));
     // one that fails ends none of those behind it
-    turns.set(
-      key,
-      turn.catch(() => {}),
-    );
-    work(turn);
+    const turn = told
+      .catch(() => {})
+      .finally(() => {
+        if (turns.get(key) === turn) turns.delete(key);
+      });
+    turns.set(key, turn);
+    work(told);
   }
 
   async function tellState(tenantId: string, id: string, types: readonly string[]): Promise<void> {
