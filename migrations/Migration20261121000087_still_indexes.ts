@@ -48,7 +48,6 @@ export class Migration20261121000087_still_indexes extends Migration {
       [QUEUE_PLACES, 'queue_places(uuid[],int)'],
       [TENANTS_WITH_WORDS, 'tenants_with_words()'],
       [GATHER_WORDS, 'gather_words(uuid,timestamptz,integer)'],
-      [SEARCH_MATCHES, 'search_matches(text,integer,integer,boolean)'],
     ] as const) {
       this.addSql(text);
       this.addSql(`select own_by_definer('${signature}')`);
@@ -136,7 +135,7 @@ language sql stable set enable_seqscan = off as $$
     limit p_limit) waiting
 $$`;
 
-/** Migration 85, this one and the next two. */
+/** Migration 85, this one and the next; its search follows in migration 90. */
 const TENANTS_WITH_WORDS = `
 create or replace function tenants_with_words() returns setof uuid
 language sql stable set enable_seqscan = off as $$
@@ -201,87 +200,4 @@ begin
   update word_marks w set last_message_at = mark.last_message_at, last_id = mark.last_id
   where w.tenant_id = p_tenant;
   return cardinality(rested);
-end $$`;
-
-const SEARCH_MATCHES = `
-create or replace function search_matches(p_query text, p_people integer, p_messages integer, p_said boolean,
-  out people uuid[], out said uuid[])
-language plpgsql stable set enable_seqscan = off as $$
-declare
-  tenant uuid := nullif(current_setting('app.tenant_id', true), '')::uuid;
-  from_text text := lower(p_query);
-  to_text text := lower(p_query) || chr(1114111);
-  digits text := search_digits(p_query);
-  to_digits text := digits || chr(1114111);
-  names tsquery := named_query(p_query);
-  wanted tsquery := said_query(p_query);
-  -- whatever holds the words holds this: a cheaper look
-  some_word text := '%' || coalesce(substring(p_query from '[[:alnum:]]+'), '') || '%';
-  mark word_marks;
-  talking uuid[];
-  rows_in_all float8;
-  -- each of those that may hold several words has to be looked into
-  most integer := case when numnode(wanted) > 1 then p_messages / 5 else p_messages end;
-  hits bigint;
-begin
-  select array_agg(distinct found.id) into people from (
-    (select u.id from users u where u.tenant_id = tenant
-      and lower(u.name) ~>=~ from_text and lower(u.name) ~<~ to_text limit p_people + 1)
-    union all
-    (select u.id from users u where u.tenant_id = tenant and names is not null
-      and to_tsvector('simple', u.name) @@ names
-      and strpos(' ' || lower(u.name), ' ' || from_text) > 0 limit p_people + 1)
-    union all
-    (select u.id from users u where u.tenant_id = tenant and u.email is not null
-      and u.email ~>=~ from_text and u.email ~<~ to_text limit p_people + 1)
-    union all
-    (select u.id from users u where u.tenant_id = tenant
-      and lower(u.sub) ~>=~ from_text and lower(u.sub) ~<~ to_text limit p_people + 1)
-    union all
-    (select u.id from users u where u.tenant_id = tenant
-      and u.id = case when p_query ~* '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$' then p_query::uuid end)
-    union all
-    (select u.id from users u where u.tenant_id = tenant and digits is not null and u.phone is not null
-      and u.phone ~>=~ digits and u.phone ~<~ to_digits limit p_people + 1)
-    union all
-    (select u.id from users u where u.tenant_id = tenant and digits is not null and u.phone is not null
-      and u.phone ~>=~ ('+' || digits) and u.phone ~<~ ('+' || to_digits) limit p_people + 1)) found;
-  people := coalesce(people, '{}');
-  if cardinality(people) > p_people then
-    people := null;
-  end if;
-
-  said := '{}';
-  if not p_said or wanted is null then
-    return;
-  end if;
-  select * into mark from word_marks w where w.tenant_id = tenant;
-  select array_agg(c.id) into talking from (
-    select c.id from conversations c
-    where c.tenant_id = tenant and (c.active_at, c.last_message_at, c.id)
-      > (active_bin(coalesce(mark.last_message_at, '-infinity')), coalesce(mark.last_message_at, '-infinity'),
-        coalesce(mark.last_id, '00000000-0000-0000-0000-000000000000'))
-    order by c.active_at desc, c.last_message_at desc, c.id desc limit p_messages + 1) c;
-  select reltuples into rows_in_all from pg_class where oid = 'conversation_words'::regclass;
-  if cardinality(talking) > p_messages or said_share(p_query) * rows_in_all > p_messages then
-    said := null;
-    return;
-  end if;
-
-  -- a row holds the words of many messages: where several are asked for, one message has to hold them
-  select count(*), array_agg(distinct hit.conversation_id) filter (where hit.tenant_id = tenant and (numnode(wanted) = 1 or exists (
-      select from messages m where m.conversation_id = hit.conversation_id and m.seq <= hit.upto and m.seq > hit.upto - 256
-        and m.body ilike some_word and to_tsvector('simple', m.body) @@ wanted)))
-  into hits, said from (
-    select w.tenant_id, w.conversation_id, w.upto from conversation_words w where w.words @@ wanted limit most + 1) hit;
-  if hits > most then
-    said := null;
-    return;
-  end if;
-  select coalesce(said, '{}') || coalesce(array_agg(c.id), '{}') into said from unnest(talking) as c (id)
-  where exists (
-    select from messages m
-    where m.conversation_id = c.id and m.seq > coalesce(
-        (select max(w.upto) from conversation_words w where w.conversation_id = c.id), 0)
-      and m.body ilike some_word and to_tsvector('simple', m.body) @@ wanted);
 end $$`;

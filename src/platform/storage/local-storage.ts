@@ -40,16 +40,14 @@ export async function openLocalStorage(folder: string): Promise<Storage> {
 
     async open(path, range) {
       const place = at(path);
-      const handle = await open(place, 'r').catch((error: unknown) => {
-        throw asStorageError(error);
+      return createReadStream(place, {
+        fd: await opened(place),
+        ...(range ? { start: range.from, end: range.to } : {}),
       });
-      return createReadStream(place, { fd: handle, ...(range ? { start: range.from, end: range.to } : {}) });
     },
 
     async send(path, range) {
-      const file = await open(at(path), 'r').catch((error: unknown) => {
-        throw asStorageError(error);
-      });
+      const file = await opened(at(path));
       return {
         to: (sink) => copy(file, sink, range),
         close: () => void file.close().catch(() => {}),
@@ -80,6 +78,12 @@ export async function openLocalStorage(folder: string): Promise<Storage> {
       }
     },
   };
+}
+
+function opened(place: string): Promise<FileHandle> {
+  return open(place, 'r').catch((error: unknown) => {
+    throw asStorageError(error);
+  });
 }
 
 /** One piece is read when the one before has left, into the same buffer: a download leaves no garbage, however many there are. */

@@ -96,10 +96,7 @@ async function oweSome(
       settledAt: null,
     });
     em.persist(mail);
-    await queue.enqueue(scope, effect, {
-      id: mail.id,
-      data: { mailId: mail.id },
-    });
+    await queue.enqueue(scope, effect, { id: mail.id, data: { mailId: mail.id } });
   }
   await em.flush();
   const last = found.at(-1) ?? null;
