@@ -1,5 +1,5 @@
 import type { Person } from '../identity/index.ts';
-import { audienceOf, messageView, participantView, postMessage } from '../messaging/index.ts';
+import { audienceOf, messageText, participantView, postMessage } from '../messaging/index.ts';
 import { NotSignedIn, TooMany, Unavailable } from '../platform/errors/index.ts';
 import { expectedError } from '../platform/http/index.ts';
 import {
@@ -36,15 +36,12 @@ function openProgramSocket(deps: SocketDeps, connection: SocketConnection): (tex
   let isHeld = false;
   let lookedUp: Promise<Person> | null = null;
 
-  const lanes = createSendLanes(
-    post,
-    (text) => sendText(connection, text),
-    () => {
-      if (!isHeld || lanes.size > MAX_UNDER_WAY / 2) return;
-      isHeld = false;
-      connection.resume();
-    },
-  );
+  const lanes = createSendLanes(post, (text) => {
+    sendText(connection, text);
+    if (!isHeld || lanes.size > MAX_UNDER_WAY / 2) return;
+    isHeld = false;
+    connection.resume();
+  });
 
   function received(text: string): void {
     const { frame, bad } = readFrame(text);
@@ -86,7 +83,7 @@ function openProgramSocket(deps: SocketDeps, connection: SocketConnection): (tex
         takeOver,
         connectionId: connection.id,
       });
-      const view = JSON.stringify(messageView(message, audienceOf(person), marks, messaging.files.links));
+      const view = messageText(message, audienceOf(person), marks, messaging.files.links);
       return `{"type":"message:ack",${refText(ref)}"clientId":"${clientId}","message":${view}}`;
     } catch (error) {
       return errorText(deps, error, { ref, clientId });

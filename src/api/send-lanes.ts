@@ -11,45 +11,42 @@ export interface SendLanes {
  * Answers come in the order of the sends, conversation by conversation, and so do the numbers: while one message is
  * under way the next ones wait, then they go together, in order, which puts them into one statement. The first goes
  * alone, because it may have to claim the conversation before the others can be stored.
- * `post` resolves to the text of the answer and never rejects; `done` is called after each answer.
+ * `post` resolves to the text of the answer and never rejects; `answer` is given each, after it no longer counts.
  */
 export function createSendLanes(
   post: (frame: SendFrame) => Promise<string>,
   answer: (text: string) => void,
-  done: () => void,
 ): SendLanes {
   const lanes = new Map<string, SendFrame[]>();
-  let size = 0;
+  // a plain member: with an accessor each socket's lanes would have a shape of their own
+  const own = { size: 0, add };
+
+  function add(frame: SendFrame): void {
+    own.size += 1;
+    const lane = lanes.get(frame.conversationId);
+    if (lane) {
+      lane.push(frame);
+      return;
+    }
+    lanes.set(frame.conversationId, []);
+    void run(frame.conversationId, frame);
+  }
 
   async function run(conversationId: string, first: SendFrame): Promise<void> {
-    let answers = [post(first)];
+    settle(await post(first));
     for (;;) {
-      for (const text of answers) {
-        answer(await text);
-        size -= 1;
-        done();
-      }
       const waiting = lanes.get(conversationId);
       if (!waiting?.length) break;
       lanes.set(conversationId, []);
-      answers = waiting.map(post);
+      for (const text of waiting.map(post)) settle(await text);
     }
     lanes.delete(conversationId);
   }
 
-  return {
-    add(frame) {
-      size += 1;
-      const lane = lanes.get(frame.conversationId);
-      if (lane) {
-        lane.push(frame);
-        return;
-      }
-      lanes.set(frame.conversationId, []);
-      void run(frame.conversationId, frame);
-    },
-    get size() {
-      return size;
-    },
-  };
+  function settle(text: string): void {
+    own.size -= 1;
+    answer(text);
+  }
+
+  return own;
 }

@@ -74,19 +74,13 @@ const UUID = /^[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a
 /** `message:send` with the three fields that it needs, and a short `ref` at most. */
 export function isPlainSend(value: unknown): value is SendFrame {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) return false;
-  // every member is looked at below before anything believes its type
-  const frame = value as Record<string, unknown>;
-  if (frame['type'] !== 'message:send') return false;
-  for (const key in frame) {
-    const field = frame[key];
-    if (typeof field !== 'string') return false;
-    if (key === 'conversationId' || key === 'clientId') {
-      if (!UUID.test(field)) return false;
-    } else if (key === 'ref') {
-      if (field.length > 200) return false;
-    } else if (key !== 'body' && key !== 'type') return false;
-  }
-  return 'conversationId' in frame && 'clientId' in frame && 'body' in frame;
+  // every member is looked at below before anything believes its type; by name, because V8 searches for computed names
+  const { type, conversationId, clientId, body, ref } = value as Record<string, unknown>;
+  if (type !== 'message:send' || typeof body !== 'string') return false;
+  if (typeof conversationId !== 'string' || !UUID.test(conversationId)) return false;
+  if (typeof clientId !== 'string' || !UUID.test(clientId)) return false;
+  if (ref !== undefined && (typeof ref !== 'string' || ref.length > 200)) return false;
+  return Object.keys(value).length === (ref === undefined ? 4 : 5);
 }
 
 function badFrame(value: unknown, error: z.ZodError): BadFrame {

@@ -52,7 +52,14 @@ export { createAppender } from './messages/append-messages.ts';
 export { deleteMessage } from './messages/delete-message.ts';
 export { editMessage } from './messages/edit-message.ts';
 export { Message } from './messages/message.entity.ts';
-export { audienceOf, type MessageItem, type MessageView, messageItem, messageView } from './messages/message.view.ts';
+export {
+  audienceOf,
+  type MessageItem,
+  type MessageView,
+  messageItem,
+  messageText,
+  messageView,
+} from './messages/message.view.ts';
 export { type LogPage, type LogWindow, readLog } from './messages/message-log.ts';
 export { checkedText, MAX_MESSAGE_LENGTH } from './messages/message-text.ts';
 export { postMessage } from './messages/post-message.ts';

@@ -10,7 +10,7 @@ import { Conversation } from '../conversations/conversation.entity.ts';
 import { type ConversationView, conversationView } from '../conversations/conversation.view.ts';
 import { conversationKind } from '../conversations/conversation-kinds.ts';
 import type { ConversationRead, MessagingEvent } from '../events.ts';
-import { type Audience, messageView, UNREAD } from '../messages/message.view.ts';
+import { type Audience, messageText, UNREAD } from '../messages/message.view.ts';
 import type { StoredMessage } from '../messages/stored-message.ts';
 import { changeOf, conversationRoom, conversationRoomKind, type MessageChange } from './conversation.room.ts';
 import { createFactsMemory } from './conversation-facts.ts';
@@ -141,7 +141,7 @@ export function openLive(deps: LiveDeps): Live {
       encode: (viewer, room) =>
         viewer.format === 'html'
           ? null
-          : `{"type":"message:new","room":"${room}","message":${JSON.stringify(messageView(message, 'staff', UNREAD, deps.links))}}`,
+          : `{"type":"message:new","room":"${room}","message":${messageText(message, 'staff', UNREAD, deps.links)}}`,
     });
     gatherForPages(tenantId, message.conversationId, 'message:new');
   }
@@ -355,6 +355,7 @@ export function openLive(deps: LiveDeps): Live {
   }
 
   function tellBadge(tenantId: string, userId: string): void {
+    if (!hub.hasKind(tenantId, PERSON_ROOM)) return;
     const key = `${tenantId} ${userId}`;
     if (badges.has(key) || !hub.hasListeners(tenantId, personRoom(userId))) return;
     badges.set(

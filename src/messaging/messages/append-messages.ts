@@ -99,33 +99,29 @@ export function createAppender({ database, log }: { database: Pick<Database, 'ap
     while (batches.running < batches.limit && queue.length > 0) {
       const batch = takeBatch();
       if (batch.length === 0) break;
-      run(batches, () => store(batch, false));
+      void store(batches, batch);
     }
     while (waits.running < waits.limit && busy.length > 0) {
-      const group = busy.shift() ?? [];
-      run(waits, () => store(group, true));
+      void store(waits, busy.shift() ?? []);
     }
-  }
-
-  function run(lane: Lane, work: () => Promise<void>): void {
-    lane.running++;
-    void work().finally(() => {
-      lane.running--;
-      send();
-    });
   }
 
   /** The next messages whose conversations are in no statement now, none of them twice; the others keep their place. */
   function takeBatch(): Waiting[] {
     const batch: Waiting[] = [];
     const left: Waiting[] = [];
+    const firsts = new Map<string, Waiting>();
+    /** Of conversations that are in the batch more than once; V8 keeps each string that is a key, so not of all. */
     const clientIds = new Set<string>();
     const heldBack = new Set<string>();
     for (const one of queue) {
       const { conversationId, clientId } = one.message;
       const isFree = batch.length < MAX_BATCH && !inFlight.has(conversationId) && !heldBack.has(conversationId);
-      if (isFree && !clientIds.has(clientId)) {
-        clientIds.add(clientId);
+      const first = isFree ? firsts.get(conversationId) : undefined;
+      if (first) clientIds.add(first.message.clientId);
+      if (isFree && !(first && clientIds.has(clientId))) {
+        if (first) clientIds.add(clientId);
+        else firsts.set(conversationId, one);
         batch.push(one);
       } else {
         // what comes after it in its conversation stays after it
@@ -138,19 +134,24 @@ export function createAppender({ database, log }: { database: Pick<Database, 'ap
     return batch;
   }
 
-  async function store(batch: Waiting[], wait: boolean): Promise<void> {
+  /** Never rejects. The next statement is on its way before anybody is told of this one: the database need not wait. */
+  async function store(lane: Lane, batch: Waiting[]): Promise<void> {
     let outcomes: (AppendOutcome | 'busy')[];
+    lane.running++;
     try {
       outcomes = await callWithRetry(
         batch.map((one) => one.message),
-        wait,
+        lane === waits,
       );
+      lane.running--;
     } catch (error) {
+      lane.running--;
       if (batch.length > 1 && isDataError(error)) {
         // one row poisons its statement: each by itself, in order, so that only that one fails
-        for (const one of batch) await store([one], true);
+        for (const one of batch) await store(waits, [one]);
       } else {
         release(batch);
+        send();
         for (const one of batch) reject(one, asUnavailable(error));
       }
       return;
@@ -169,6 +170,7 @@ export function createAppender({ database, log }: { database: Pick<Database, 'ap
     });
     busy.push(...held.values());
     release(settled);
+    send();
     if (stored.length > 0) announce(stored);
     batch.forEach((one, at) => {
       const outcome = outcomes[at];

@@ -2,7 +2,7 @@ import type { Change, Viewer } from '../../platform/realtime/index.ts';
 import { cursorText } from '../../platform/realtime/index.ts';
 import { stream, type Views } from '../../platform/views/index.ts';
 import type { FileLinks } from '../attachments/file-links.ts';
-import { type Audience, messageItem, messageView, type ReadMarks } from './message.view.ts';
+import { type Audience, messageItem, messageText, type ReadMarks } from './message.view.ts';
 import type { StoredMessage } from './stored-message.ts';
 
 /** What turning a message into frames needs. */
@@ -42,7 +42,7 @@ function messageFrame(
   marks?: ReadMarks,
 ): string {
   const type = message.firstVersion > after ? 'message:new' : 'message:changed';
-  return `{"type":"${type}","room":"${room}","message":${JSON.stringify(messageView(message, audience, marks, links))}}`;
+  return `{"type":"${type}","room":"${room}","message":${messageText(message, audience, marks, links)}}`;
 }
 
 function messageFragment(

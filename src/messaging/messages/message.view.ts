@@ -81,6 +81,35 @@ export function messageView(
   };
 }
 
+/**
+ * `JSON.stringify(messageView(…))`, the same text. Most messages are a plain one, which is written for everybody in the
+ * room and for its sender: member by member that costs a quarter of asking for each what JSON it is.
+ */
+export function messageText(
+  message: StoredMessage,
+  audience: Audience,
+  marks: ReadMarks = UNREAD,
+  links?: FileLinks,
+): string {
+  // in `data` are files, reactions, references, and what system lines say
+  if (message.data !== null || message.deletedAt !== null) {
+    return JSON.stringify(messageView(message, audience, marks, links));
+  }
+  const { id, conversationId, seq, version, senderType, senderId, clientId } = message;
+  const sender = senderId !== null && (audience === 'staff' || senderType === 'user') ? `"${senderId}"` : null;
+  const userType = JSON.stringify(message.senderUserType ?? senderType);
+  const name = JSON.stringify(message.senderName ?? '');
+  const replyToId = message.replyToId === null ? null : `"${message.replyToId}"`;
+  const editedAt = message.editedAt === null ? null : `"${message.editedAt.toISOString()}"`;
+  return (
+    `{"id":"${id}","conversationId":"${conversationId}","seq":${seq},"version":${version},"senderType":"${senderType}",` +
+    `"sender":{"id":${sender},"userType":${userType},"name":${name}},"messageType":"${message.messageType}",` +
+    `"event":${JSON.stringify(message.event)},"data":null,"body":${JSON.stringify(message.body)},"attachments":[],` +
+    `"replyToId":${replyToId},"reactions":[],"read":${isRead(message, marks)},"clientId":"${clientId}",` +
+    `"createdAt":"${message.createdAtText ?? message.createdAt.toISOString()}","editedAt":${editedAt},"deletedAt":null}`
+  );
+}
+
 /** The message that another one answers, as pages show it: who wrote it and where it stands. Its text is read there. */
 export interface ReplyReference {
   readonly seq: number;

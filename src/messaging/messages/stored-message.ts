@@ -20,6 +20,8 @@ export interface StoredMessage {
   readonly replyToId: string | null;
   readonly clientId: string;
   readonly createdAt: Date;
+  /** The same as ISO text, where it was just stored: written once a batch, where the engine would format each anew. */
+  readonly createdAtText?: string;
   readonly editedAt: Date | null;
   readonly deletedAt: Date | null;
   /** The connection it came in on; that one gets the ack instead of the message. Only known on the node it came to. */

@@ -1,7 +1,6 @@
 import type { Context, Middleware } from 'koa';
 import type { Actor, Database, Scope, TenantRef } from '../database/index.ts';
 import { BadRequest, Forbidden, NotFound, NotSignedIn, UnsupportedType } from '../errors/index.ts';
-import type { Reader } from '../views/index.ts';
 import { hasBody, readBody, requireType } from './body.ts';
 import { clientAddress } from './client-address.ts';
 import { readCookie } from './cookies.ts';
@@ -189,13 +188,9 @@ async function readInput(
     isFragment: isFragmentRequest(ctx),
     requestId,
     frame: exchangeOf(ctx).frame,
-    // most JSON routes ask for neither
-    get reader(): Reader {
-      return { language: languageOf(ctx, person.locale), zone: person.zone ?? options.defaultZone };
-    },
-    get clientAddress() {
-      return clientAddress(ctx.req, options.proxyHops);
-    },
+    // plain members, though most JSON routes ask for neither: accessors would give each input a shape of its own
+    reader: { language: languageOf(ctx, person.locale), zone: person.zone ?? options.defaultZone },
+    clientAddress: clientAddress(ctx.req, options.proxyHops),
   };
 }
 
@@ -251,17 +246,17 @@ function callHandler(
 
 /** For handlers that never touch the ORM: no fork, no connection. Touching it is a mistake in the route's declaration. */
 function scopeWithoutEm(tenant: TenantRef, actor: Actor): Scope {
-  return {
-    tenant,
-    actor,
-    now: new Date(),
-    get em(): never {
-      throw new Error('This route has no EntityManager: it says needsEm: false, or nobody is signed in.');
-    },
-    emit(): never {
-      throw new Error('This route emits no events: it says needsEm: false, or nobody is signed in.');
-    },
-  };
+  return { tenant, actor, now: new Date(), em: NO_EM, emit: emitNothing };
+}
+
+const NO_EM = new Proxy({} as Scope['em'], {
+  get() {
+    throw new Error('This route has no EntityManager: it says needsEm: false, or nobody is signed in.');
+  },
+});
+
+function emitNothing(): never {
+  throw new Error('This route emits no events: it says needsEm: false, or nobody is signed in.');
 }
 
 /** fetch() would follow a 303 silently and htmx would swap a whole page into its target; this makes it a navigation. */

@@ -30,5 +30,6 @@ export type {
   Viewer,
   Welcome,
 } from './room.ts';
+export type { SocketConnection } from './socket-connection.ts';
 export type { Gate, SocketLimits, Visitor } from './visitor.ts';
-export { type Dialect, type SocketConnection, serveWebSockets, type WebSocketDeps } from './web-socket.ts';
+export { type Dialect, serveWebSockets, type WebSocketDeps } from './web-socket.ts';

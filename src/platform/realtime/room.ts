@@ -139,8 +139,8 @@ export interface Frame {
   readonly text: string;
   /** Where the log stands after this frame, for transports that keep a cursor of their own. */
   readonly cursor: { readonly room: string; readonly version: number } | null;
-  /** Made once, by the socket that sends it first. */
-  bytes: Buffer | null;
+  /** Made once, by the socket that sends it first; as a string a byte a character. */
+  bytes: Buffer | string | null;
 }
 
 /** One open way down to somebody: a socket or an event stream. The transport makes it, the hub sends on it. */

@@ -7,22 +7,16 @@ import { AppError } from '../errors/index.ts';
 import { createCounted } from './counted.ts';
 import type { Hub } from './hub.ts';
 import type { Connection, Viewer } from './room.ts';
+import { endAfter, IMPATIENT_CLOSE_MS, openSocket, type SocketConnection } from './socket-connection.ts';
 import type { Gate, SocketLimits, Visitor } from './visitor.ts';
 
-/** Limits of libraries.md: a peer that sends one-byte fragments, or never reads, costs no more than this. */
+/** Limits of libraries.md: a peer that sends one-byte fragments costs no more than this. */
 const MAX_PAYLOAD_BYTES = 65_536;
 const MAX_FRAGMENTS = 64;
-const MAX_WAITING_BYTES = 1_048_576;
-/** Who catches up is given more when less than this waits. */
-const CALM_BYTES = 65_536;
-const DRAIN_TIMEOUT_MS = 30_000;
 
 /** A beat each 20 seconds; who has not answered the last one is gone, so after 40 seconds at most. */
 const BEAT_SECONDS = 20;
 const CLOSE_TIMEOUT_MS = 15_000;
-const IMPATIENT_CLOSE_MS = 2_000;
-/** A probe is answered in this time, or nobody is there. */
-const PROBE_MS = 1_500;
 const IDENTIFY_TIMEOUT_MS = 5_000;
 /** Whose socket broke the protocol gets no other for this long: coming back again and again is what it would do next. */
 const RUDE_FOR_MS = 10_000;
@@ -33,13 +27,6 @@ const RUDE_WAIT_MS = 1_000;
 const RUDE_WAITING = 4;
 /** After a restart thousands come at once: so many are looked up together, the others wait in line. */
 const IDENTIFY_AT_ONCE = 100;
-
-/** A connection that can be spoken to as well. */
-export interface SocketConnection extends Connection {
-  /** Stops and starts reading from the peer; counts, so each `pause` needs its `resume`. */
-  pause(): void;
-  resume(): void;
-}
 
 /** How a socket speaks: fragments for pages, JSON for programs. */
 export interface Dialect {
@@ -209,7 +196,7 @@ export function serveWebSockets(deps: WebSocketDeps): { close(): void } {
 
   function open(ws: WebSocket, socket: Duplex, request: IncomingMessage, visitor: Visitor, dialect: Dialect): void {
     nextId += 1;
-    const connection = connect(ws, socket, `${nextId}`, visitor, dialect, hub);
+    const connection = openSocket({ ws, socket, id: `${nextId}`, visitor, format: dialect.format, hub });
     hub.attach(connection);
     const handler = dialect.opened(connection, request);
     const beat = { isAlive: true, ws, connection, dialect };
@@ -268,112 +255,7 @@ export function serveWebSockets(deps: WebSocketDeps): { close(): void } {
   };
 }
 
-/**
- * `socket` is the one under `ws`. Text frames are written to it directly: without compression ws never holds a frame
- * back, so they cannot overtake its own, and one prepared buffer serves every socket of a room.
- */
-function connect(
-  ws: WebSocket,
-  socket: Duplex,
-  id: string,
-  visitor: Visitor,
-  { format }: Dialect,
-  hub: Hub,
-): SocketConnection {
-  let pauses = 0;
-  let isOpen = true;
-  /** Whoever wants to know while it is asked hears the same answer. */
-  let probing: Promise<void> | null = null;
-  const connection: SocketConnection = {
-    id,
-    actor: visitor.actor,
-    format,
-    language: visitor.language,
-    expiresAtMs: visitor.expiresAtMs,
-    get isOpen() {
-      return isOpen;
-    },
-    send(frame) {
-      if (!isOpen) return;
-      frame.bytes ??= textFrame(frame.text);
-      socket.write(frame.bytes);
-      if (socket.writableLength > MAX_WAITING_BYTES) connection.close(1013);
-    },
-    close(code) {
-      if (!isOpen) return;
-      isOpen = false;
-      hub.detach(connection);
-      ws.close(code);
-      // who reads too slowly gets what is under way first; everybody else has nothing left to say
-      if (code !== 1013) endAfter(ws, IMPATIENT_CLOSE_MS);
-    },
-    async drained() {
-      for (let waited = 0; socket.writableLength > CALM_BYTES; waited += 20) {
-        if (!isOpen) return;
-        if (waited > DRAIN_TIMEOUT_MS) return connection.close(1013);
-        await sleep(20);
-      }
-    },
-    renew: () => visitor.renew(),
-    probe() {
-      probing ??= probe().finally(() => {
-        probing = null;
-      });
-      return probing;
-    },
-    pause() {
-      pauses += 1;
-      if (pauses === 1) ws.pause();
-    },
-    resume() {
-      pauses -= 1;
-      if (pauses === 0) ws.resume();
-    },
-  };
-  ws.once('close', () => {
-    isOpen = false;
-  });
-
-  async function probe(): Promise<void> {
-    const answered = await new Promise<boolean>((resolve) => {
-      const answer = () => {
-        clearTimeout(timer);
-        resolve(true);
-      };
-      const timer = setTimeout(() => {
-        ws.off('pong', answer);
-        resolve(false);
-      }, PROBE_MS).unref();
-      ws.once('pong', answer);
-      ws.ping();
-    });
-    if (answered) return;
-    connection.close(1013);
-    ws.terminate();
-  }
-
-  return connection;
-}
-
 function ignore(): void {}
-
-/** A whole text message of a server, header and payload in one buffer (RFC 6455, 5.2: FIN, opcode 1, no mask). */
-function textFrame(text: string): Buffer {
-  const length = Buffer.byteLength(text);
-  const head = length < 126 ? 2 : length < 65_536 ? 4 : 10;
-  const frame = Buffer.allocUnsafe(head + length);
-  frame[0] = 0x81;
-  if (head === 2) frame[1] = length;
-  else if (head === 4) {
-    frame[1] = 126;
-    frame.writeUInt16BE(length, 2);
-  } else {
-    frame[1] = 127;
-    frame.writeBigUInt64BE(BigInt(length), 2);
-  }
-  frame.write(text, head);
-  return frame;
-}
 
 interface Beat {
   isAlive: boolean;
@@ -495,13 +377,4 @@ function refuse(socket: Duplex, status: number): void {
   );
   const timer = setTimeout(() => socket.destroy(), IMPATIENT_CLOSE_MS).unref();
   socket.once('close', () => clearTimeout(timer));
-}
-
-/**
- * Ends what has not ended by itself by then. A timer that outlives its socket keeps it, and all that was asked with it,
- * long enough to grow old in the heap: five hundred a second come back and are turned away.
- */
-function endAfter(ws: WebSocket, ms: number): void {
-  const timer = setTimeout(() => ws.terminate(), ms).unref();
-  ws.once('close', () => clearTimeout(timer));
 }

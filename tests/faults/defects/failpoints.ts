@@ -33,8 +33,8 @@ const LINGER = process.env['FAILPOINT'] === 'after-insert' ? ', (select pg_sleep
 rewrite('failpoints', [
   {
     file: 'src/messaging/messages/append-statement.ts',
-    find: 'retry_after from append_messages(',
-    put: `retry_after${LINGER} from append_messages(`,
+    find: 'select ${ROW} from append_messages(',
+    put: `select \${ROW}${LINGER} from append_messages(`,
   },
   {
     file: 'src/messaging/messages/append-messages.ts',
@@ -55,8 +55,8 @@ rewrite('failpoints', [
   },
   {
     file: 'src/api/send-lanes.ts',
-    find: '        answer(await text);',
-    put: `        answer(await text);\n        ${reach('after-ack')}`,
+    find: '    answer(text);',
+    put: `    answer(text);\n    ${reach('after-ack')}`,
   },
   {
     file: 'src/platform/realtime/hub.ts',

@@ -13,7 +13,7 @@ rewrite('no-caps', [
     put: 'const MAX_FRAGMENTS = 1_000_000_000;',
   },
   {
-    file: 'src/platform/realtime/web-socket.ts',
+    file: 'src/platform/realtime/socket-connection.ts',
     find: 'const MAX_WAITING_BYTES = 1_048_576;',
     put: 'const MAX_WAITING_BYTES = 1e12;',
   },
