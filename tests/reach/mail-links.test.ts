@@ -203,7 +203,8 @@ describe('the way out of mails', () => {
     for (const wrong of [
       'x',
       token.slice(1),
-      `${token.slice(0, -2)}AA`,
+      // the last character carries bits that count for nothing
+      `${token.slice(0, -2)}${token.at(-2) === 'A' ? 'B' : 'A'}A`,
       `${token.startsWith('B') ? 'C' : 'B'}${token.slice(1)}`,
     ]) {
       expect((await get(`/unsubscribe/${wrong}`)).status).toBe(404);
