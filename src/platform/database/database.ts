@@ -4,6 +4,7 @@ import { type EntityManager, type EntitySchema, MikroORM, type Options } from '@
 import pg from 'pg';
 import { Unavailable } from '../errors/index.ts';
 import { TENANT_FILTER } from './columns.ts';
+import { limitQueries } from './query-limit.ts';
 import { prepareRoles, refuseUnsafePool, roleNames } from './roles.ts';
 import type { Actor, DomainEvent, Scope, TenantRef } from './scope.ts';
 import { currentTenantId, runInTenant } from './tenant-context.ts';
@@ -80,16 +81,14 @@ export function ormOptions(url: string, entities: DatabaseOptions['entities']): 
   };
 }
 
-/** Options of every pool that runs as the app's role; `statementTimeoutMs` 0 is none. */
-function poolOptions(url: string, role: string, statementTimeoutMs = STATEMENT_TIMEOUT_MS): pg.PoolConfig {
+/** Options of every pool that runs as the app's role. */
+function poolOptions(url: string, role: string): pg.PoolConfig {
   return {
     connectionString: url,
     // Compiling takes longer than any statement of ours runs, and a discouraged plan (enable_seqscan = off) looks dear
     // enough to be compiled every time: 400 ms each, where the server can.
-    options: `-c role=${role} -c jit=off -c statement_timeout=${statementTimeoutMs} -c idle_in_transaction_session_timeout=10000 -c timezone=UTC`,
+    options: `-c role=${role} -c jit=off -c statement_timeout=${STATEMENT_TIMEOUT_MS} -c idle_in_transaction_session_timeout=10000 -c timezone=UTC`,
     connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
-    // a server that went silent does not time out for us
-    ...(statementTimeoutMs > 0 ? { query_timeout: statementTimeoutMs } : {}),
     // a crowd that came at once leaves connections behind, each with a process that maps the database's whole memory
     idleTimeoutMillis: 5_000,
     min: KEPT_CONNECTIONS,
@@ -126,6 +125,7 @@ export async function openDatabase(options: DatabaseOptions): Promise<Database> 
   const systemPool = new pg.Pool({ ...poolOptions(options.url, app), max: 6 });
   const appendPool = new pg.Pool({ ...poolOptions(options.url, app), max: 5 });
   for (const pool of [systemPool, appendPool]) {
+    limitQueries(pool, STATEMENT_TIMEOUT_MS);
     // a connection dropped by the server must not take the process down; the query in flight rejects by itself
     pool.on('error', (error) => options.log.warn({ err: error.message }, 'database connection dropped'));
     pool.on('connect', (client) => client.on('error', () => {}));
@@ -138,7 +138,7 @@ export async function openDatabase(options: DatabaseOptions): Promise<Database> 
     await refuseUnsafePool(systemPool);
     opened = await MikroORM.init({
       ...ormOptions(options.url, options.entities),
-      driverOptions: { ...poolOptions(options.url, app), onPoolCreated: bindTenantAtCheckout },
+      driverOptions: { ...poolOptions(options.url, app), onPoolCreated: prepareOrmPool },
       pool: { min: KEPT_CONNECTIONS, max: options.poolSize ?? 10 },
     });
   } catch (error) {
@@ -184,6 +184,11 @@ export async function openDatabase(options: DatabaseOptions): Promise<Database> 
       await Promise.allSettled([systemPool.end(), appendPool.end()]);
     },
   };
+}
+
+function prepareOrmPool(pool: pg.Pool): void {
+  limitQueries(pool, STATEMENT_TIMEOUT_MS);
+  bindTenantAtCheckout(pool);
 }
 
 /**
