@@ -254,10 +254,10 @@ export function conversationRoutes(deps: ChatDeps): Route<Person>[] {
           if (typeof other !== 'string') throw error;
           return seeOther(path(other));
         }
-        if (input.body === null) return await takeTyped(deps, scope, show, formOf(input, null));
+        if (input.body === null) return await takeTyped(deps, scope, show, { ...input, body: null });
         const { body = '', clientId, ...rest } = input.body;
         if (!clientId || (!body && !rest.attachmentIds?.length)) return seeOther(path(input.params.id));
-        return await takeTyped(deps, scope, show, formOf(input, { ...rest, body, clientId }));
+        return await takeTyped(deps, scope, show, { ...input, body: { ...rest, body, clientId } });
       },
     }),
 
@@ -298,23 +298,12 @@ export function conversationRoutes(deps: ChatDeps): Route<Person>[] {
   ] as Route<Person>[]; // a list forgets the types that `route` has checked
 }
 
-/** What of a form was typed, and what is needed to read it when it came with files (`body` null). */
-type Typed<T, P = unknown> = Pick<RouteInput<P, unknown, T | null>, 'params' | 'body' | 'ctx' | 'isFragment'>;
-
-/** What was typed into another form as if it had come by this one. */
-function formOf<P>(
-  { params, ctx, isFragment }: RouteInput<P, unknown, unknown>,
-  body: z.infer<typeof Written> | null,
-): Typed<z.infer<typeof Written>, P> {
-  return { params, body, ctx, isFragment };
-}
-
 /** Stores what was typed and leads to it; what cannot be taken is shown again with the reason. */
 async function takeTyped(
   deps: ChatDeps,
   scope: Scope<Person>,
   show: Show,
-  input: Typed<z.infer<typeof Written>, { readonly id: string }>,
+  input: RouteInput<{ readonly id: string }, unknown, z.infer<typeof Written> | null>,
 ): Promise<Reply> {
   const { id } = input.params;
   const { typed, kept, error } = await typedIn(deps, scope, input, Written, id);
@@ -366,7 +355,7 @@ function keptFiles({ fields }: AppError, ids: readonly string[]): readonly strin
 async function typedIn<T>(
   { messaging }: ChatDeps,
   scope: Scope<Person>,
-  input: Pick<Typed<T>, 'body' | 'ctx'>,
+  input: RouteInput<unknown, unknown, T | null>,
   schema: z.ZodType<T>,
   conversationId: string | null,
 ): Promise<{ typed: T; kept: readonly string[]; error: AppError | null }> {

@@ -142,10 +142,10 @@ export function createAppender({ database, log }: { database: Pick<Database, 'ap
       outcomes = await callWithRetry(
         batch.map((one) => one.message),
         lane === waits,
-      );
-      lane.running--;
+      ).finally(() => {
+        lane.running--;
+      });
     } catch (error) {
-      lane.running--;
       if (batch.length > 1 && isDataError(error)) {
         // one row poisons its statement: each by itself, in order, so that only that one fails
         for (const one of batch) await store(waits, [one]);

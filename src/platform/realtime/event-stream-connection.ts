@@ -53,15 +53,14 @@ export function streamRooms(
   const cursors = rooms.map(({ after }) => (after ? cursorText(after.epoch, after.version) : ''));
   const places = new Map(rooms.map(({ room }, index) => [room, index]));
   let isSlow = false;
-  const connection: Connection = {
+  // `isOpen` is a plain member here as it is of a socket
+  const connection: Connection & { isOpen: boolean } = {
     id: `stream ${randomUUID()}`,
     actor: visitor.actor,
     format: 'html',
     language: visitor.language,
     expiresAtMs: visitor.expiresAtMs,
-    get isOpen() {
-      return stream.isOpen;
-    },
+    isOpen: stream.isOpen,
     send({ text, cursor }) {
       const place = cursor && places.get(cursor.room);
       if (cursor && place !== null && place !== undefined) cursors[place] = cursorText(hub.epoch, cursor.version);
@@ -82,6 +81,7 @@ export function streamRooms(
     void hub.recheck(connection);
   }, BEAT_MS);
   stream.onClose(() => {
+    connection.isOpen = false;
     clearInterval(beat);
     hub.detach(connection);
   });
