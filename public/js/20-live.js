@@ -223,6 +223,12 @@ safego.behaviour('live', (live) => {
   function onLine() {
     if (!opened) connect();
   }
+  /** The browser knows before the silence does: what is open may never answer again, nor say that it is closed. */
+  function onOffline() {
+    if (ended || isResting()) return;
+    lost();
+    connect();
+  }
   function onVisible() {
     lastSign = Date.now();
     if (!document.hidden) lostSince = 0;
@@ -239,6 +245,7 @@ safego.behaviour('live', (live) => {
   document.addEventListener('visibilitychange', onVisible);
   addEventListener('pageshow', onShow);
   addEventListener('online', onLine);
+  addEventListener('offline', onOffline);
   const timer = setInterval(watch, 1000);
   live.append(wire);
   setTimeout(connect);
@@ -256,5 +263,6 @@ safego.behaviour('live', (live) => {
     document.removeEventListener('visibilitychange', onVisible);
     removeEventListener('pageshow', onShow);
     removeEventListener('online', onLine);
+    removeEventListener('offline', onOffline);
   };
 });

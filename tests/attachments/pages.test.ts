@@ -6,6 +6,7 @@ import sharp from 'sharp';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { DESK, type Stage, setStage, startConversation, type Window } from '../chat/windows.ts';
 import { openFaultProxy } from '../faults/lab/proxy.ts';
+import { turn } from '../support/browser.ts';
 import { pdf, photo } from './attachment-app.ts';
 
 /** Files in a real browser: chosen, pasted, dropped, sent and seen, with script and without. */
@@ -333,12 +334,12 @@ describe('the message that opens a conversation', () => {
     await page.goto(`${stage.app.base}/customer/support`);
     await page.fill('#body', 'There is a hair in it');
     await page.setInputFiles('[name=file]', { ...picture(), buffer: Buffer.from('<svg onload="alert(1)"/>') });
-    await page.click('#start .primary');
+    await turn(page, () => page.click('#start .primary'));
     expect(await page.locator('[role=alert]').textContent()).toContain('Allowed are: JPEG');
     expect(await page.locator('#body').inputValue()).toBe('There is a hair in it');
     await shot(page, 'start-refused');
     await page.setInputFiles('[name=file]', [picture(), licence()]);
-    await page.click('#start .primary');
+    await turn(page, () => page.click('#start .primary'));
     await page.waitForURL(/\/conversations\//);
     const message = page.locator('#messages > [data-side=user]').first();
     expect(await message.locator('.body').textContent()).toContain('a hair in it');
@@ -358,7 +359,7 @@ describe('without script', () => {
     await page.setInputFiles('[name=file]', [picture(), licence()]);
     expect(await page.locator('.dock button:visible').count()).toBe(1);
     await shot(page, 'no-script');
-    await page.click('#composer .primary');
+    await turn(page, () => page.click('#composer .primary'));
     expect(new URL(page.url()).pathname).toBe(path);
     const message = page.locator('#messages > [data-side=user]').last();
     expect(await message.locator('.picture img').count()).toBe(1);
@@ -368,9 +369,9 @@ describe('without script', () => {
     const files = page.locator('#messages > [data-side=user] .file');
     const before = await files.count();
     await page.setInputFiles('[name=file]', licence());
-    await page.click('#composer .primary');
+    await turn(page, () => page.click('#composer .primary'));
     expect(await files.count()).toBe(before + 1);
-    await page.click('#composer .primary');
+    await turn(page, () => page.click('#composer .primary'));
     expect(await page.locator('[role=alert]').count()).toBe(1);
     await shot(page, 'no-script-sent');
     await context.close();
@@ -382,11 +383,11 @@ describe('without script', () => {
     await page.goto(`${stage.app.base}/admin/support-chat/${path.split('/').at(-1)}`);
     await page.fill('#body', 'This is the map');
     await page.setInputFiles('[name=file]', { ...picture(), buffer: randomBytes(5_000) });
-    await page.click('#composer .primary');
+    await turn(page, () => page.click('#composer .primary'));
     expect(await page.locator('#composer-notice [role=alert]').textContent()).toContain('Allowed are');
     expect(await page.locator('#body').inputValue()).toBe('This is the map');
     await page.setInputFiles('[name=file]', picture());
-    await page.click('#composer .primary');
+    await turn(page, () => page.click('#composer .primary'));
     const message = page.locator('#messages > [data-side=admin]').last();
     expect(await message.locator('.picture img').count()).toBe(1);
     expect(await message.locator('.body').textContent()).toContain('This is the map');

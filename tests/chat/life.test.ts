@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import type { Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { turn } from '../support/browser.ts';
 import { type Stage, say, setStage, shown, startConversation } from './windows.ts';
 
 let stage: Stage;
@@ -188,10 +189,10 @@ describe('a page that asks again by itself, without script', () => {
     const path = await startConversation(page, stage.app.base, 'Hello', 'restaurant');
     await page.goto(stage.app.base + path);
     expect(await page.locator('meta[http-equiv="refresh"]').count()).toBe(0);
-    await page.getByRole('link', { name: 'Keep checking by itself' }).click();
+    await turn(page, () => page.getByRole('link', { name: 'Keep checking by itself' }).click());
     expect(await page.locator('#composer').count()).toBe(0);
     expect(await page.locator('meta[http-equiv="refresh"]').getAttribute('content')).toBe('15');
-    await page.getByRole('link', { name: 'Write a message' }).click();
+    await turn(page, () => page.getByRole('link', { name: 'Write a message' }).click());
     expect(await page.locator('#composer').isVisible()).toBe(true);
     await context.close();
   });

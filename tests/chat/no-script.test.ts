@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { turn } from '../support/browser.ts';
 import { PIXEL } from '../support/pixel.ts';
 import { closeConversation, type Stage, setStage, shown, startConversation } from './windows.ts';
 
@@ -15,9 +16,9 @@ describe('without JavaScript', () => {
     const { page } = await stage.open('rahim', WITHOUT);
     await page.goto(`${stage.app.base}/driver`);
     expect(await page.getByRole('heading', { level: 2 }).textContent()).toBe('Menu');
-    await page.getByRole('link', { name: 'Support Chat' }).click();
+    await turn(page, () => page.getByRole('link', { name: 'Support Chat' }).click());
     await page.getByLabel('Your message').fill('Where is my bonus?\nTwo lines <b>and</b> a tag');
-    await page.getByRole('button', { name: 'Start the conversation' }).click();
+    await turn(page, () => page.getByRole('button', { name: 'Start the conversation' }).click());
     const path = new URL(page.url()).pathname;
     expect(path).toMatch(/^\/driver\/support\/conversations\//);
     expect(await page.locator('#messages .body').textContent()).toBe('Where is my bonus?Two lines <b>and</b> a tag');
@@ -27,13 +28,13 @@ describe('without JavaScript', () => {
     await agent.page.goto(`${stage.app.base}/admin/support-chat/${path.split('/').at(-1)}`);
     expect(await shown(agent.page)).toContain('Where is my bonus?Two lines <b>and</b> a tag');
     await agent.page.fill('#composer textarea', 'It was paid yesterday.');
-    await agent.page.click('#composer button');
+    await turn(agent.page, () => agent.page.click('#composer button'));
     expect((await shown(agent.page)).at(-1)).toBe('It was paid yesterday.');
 
-    await page.getByRole('button', { name: 'Check for new messages' }).click();
+    await turn(page, () => page.getByRole('button', { name: 'Check for new messages' }).click());
     expect((await shown(page)).at(-1)).toBe('It was paid yesterday.');
     await page.fill('#composer textarea', 'Thank you');
-    await page.getByRole('button', { name: 'Send', exact: true }).click();
+    await turn(page, () => page.getByRole('button', { name: 'Send', exact: true }).click());
     expect(new URL(page.url()).hash).toBe('#m4');
     expect((await shown(page)).at(-1)).toBe('Thank you');
     // sending moved the mark of what the page showed
@@ -48,10 +49,10 @@ describe('without JavaScript', () => {
     });
     // it closes while the driver writes: what was typed is shown again, with the reason
     await page.fill('#composer textarea', 'One more thing');
-    await page.getByRole('button', { name: 'Send', exact: true }).click();
+    await turn(page, () => page.getByRole('button', { name: 'Send', exact: true }).click());
     expect(await page.getByRole('alert').textContent()).toContain('This conversation is closed');
     expect(await page.locator('#composer textarea').inputValue()).toBe('One more thing');
-    await page.getByRole('button', { name: 'Open it again' }).click();
+    await turn(page, () => page.getByRole('button', { name: 'Open it again' }).click());
     expect(await page.locator('#composer').isVisible()).toBe(true);
   });
 
@@ -82,18 +83,18 @@ describe('without JavaScript', () => {
     const { page } = await stage.open('kacchi-house', WITHOUT);
     await page.goto(`${stage.app.base}/restaurant/support`);
     await page.getByLabel('Your message').fill('The order is wrong');
-    await page.getByRole('button', { name: 'Start the conversation' }).click();
+    await turn(page, () => page.getByRole('button', { name: 'Start the conversation' }).click());
     const path = new URL(page.url()).pathname;
     const clientId = await page.locator('#composer input[name="clientId"]').inputValue();
     await page.fill('#composer textarea', 'Two burgers, not one');
-    await page.getByRole('button', { name: 'Send', exact: true }).click();
+    await turn(page, () => page.getByRole('button', { name: 'Send', exact: true }).click());
     await page.waitForURL(/#m2$/);
     await page.goBack();
     // as it was left where the browser kept it, otherwise a fresh page that shows the message already
     const isSame = (await page.locator('#composer input[name="clientId"]').inputValue()) === clientId;
     if (!isSame) expect(await shown(page)).toContain('Two burgers, not one');
     expect(await page.locator('#composer textarea').inputValue()).toBe(isSame ? 'Two burgers, not one' : '');
-    await page.getByRole('button', { name: 'Send', exact: true }).click();
+    await turn(page, () => page.getByRole('button', { name: 'Send', exact: true }).click());
     await page.goto(stage.app.base + path);
     expect((await shown(page)).filter((text) => text === 'Two burgers, not one')).toHaveLength(1);
 
@@ -110,11 +111,11 @@ describe('without JavaScript', () => {
       );
       await page.fill('#composer textarea', text);
       const answer = page.waitForResponse((response) => response.request().method() === 'POST');
-      await page.getByRole('button', { name: 'Send', exact: true }).click();
+      await turn(page, () => page.getByRole('button', { name: 'Send', exact: true }).click());
       expect((await answer).status()).toBe(409);
       expect(await page.getByRole('alert').textContent()).toContain('already sent this message with other words');
       expect(await page.locator('#composer textarea').inputValue()).toBe(text);
-      await page.getByRole('button', { name: 'Send as a new message' }).click();
+      await turn(page, () => page.getByRole('button', { name: 'Send as a new message' }).click());
       await page.waitForURL(/#m\d+$/);
       expect((await shown(page)).at(-1)).toBe(text);
     }
@@ -132,11 +133,11 @@ describe('without JavaScript', () => {
     for (const text of ['My food is <cold>', 'And late']) {
       await page.fill('#body', text);
       await context.clearCookies();
-      await page.click('form:has(#body) button');
+      await turn(page, () => page.click('form:has(#body) button'));
       expect(await page.locator('h1').textContent()).toBe('Please sign in');
       expect(await page.locator('#body').inputValue()).toBe(text);
       await signIn();
-      await page.getByRole('button', { name: 'Send again' }).click();
+      await turn(page, () => page.getByRole('button', { name: 'Send again' }).click());
       await page.waitForURL(/\/conversations\//);
       expect((await shown(page)).at(-1)).toBe(text);
     }
@@ -162,9 +163,9 @@ describe('without JavaScript', () => {
     expect(
       await page.getByText('line 120', { exact: true }).evaluate((item) => item.getBoundingClientRect().bottom),
     ).toBeLessThan(640);
-    await page.getByRole('link', { name: 'Earlier messages' }).click();
+    await turn(page, () => page.getByRole('link', { name: 'Earlier messages' }).click());
     expect(await texts()).toEqual(Array.from({ length: 50 }, (_, n) => `line ${n + 21}`));
-    await page.getByRole('link', { name: 'Earlier messages' }).click();
+    await turn(page, () => page.getByRole('link', { name: 'Earlier messages' }).click());
     expect((await texts())[0]).toBe('line 1');
     expect(await page.getByRole('link', { name: 'Earlier messages' }).count()).toBe(0);
 
@@ -186,7 +187,7 @@ describe('without JavaScript', () => {
     const mine = await stage.open('restaurant-2', WITHOUT);
     await mine.page.goto(`${stage.app.base}/restaurant/support`);
     await mine.page.getByLabel('Your message').fill('Hello');
-    await mine.page.getByRole('button', { name: 'Start the conversation' }).click();
+    await turn(mine.page, () => mine.page.getByRole('button', { name: 'Start the conversation' }).click());
     const path = new URL(mine.page.url()).pathname;
     // the one who may can
     expect((await mine.page.goto(stage.app.base + path))?.status()).toBe(200);
@@ -225,12 +226,12 @@ describe('without JavaScript', () => {
     await page.locator('#start').evaluate((start, id) => {
       start.insertAdjacentHTML('beforeend', `<input type="hidden" name="attachmentIds" value="${id}">`);
     }, attachment.id);
-    await page.click('#start .primary');
+    await turn(page, () => page.click('#start .primary'));
     // it says why, once, and lets the file go
     expect(await page.getByRole('alert').count()).toBe(1);
     expect(await page.locator('#body').inputValue()).toBe('Look at these');
     expect(await page.locator('[name=attachmentIds]').count()).toBe(0);
-    await page.click('#start .primary');
+    await turn(page, () => page.click('#start .primary'));
     await page.waitForURL((url) => url.pathname.includes('/conversations/') && url.pathname !== path);
     expect(await shown(page)).toContain('Look at these');
     await context.close();
@@ -277,7 +278,7 @@ describe('without JavaScript', () => {
     });
     expect(answered.status).toBe(201);
     for (let n = 0; n < 2; n++) {
-      await check.click();
+      await turn(page, () => check.click());
       expect(await shown(page)).toContain('What was wrong?');
       expect(await shown(page)).not.toContain('half a <b>sentence');
       expect(await page.getByRole('alert').count()).toBe(0);
@@ -285,12 +286,12 @@ describe('without JavaScript', () => {
       expect(await page.locator('#composer [name=clientId]').inputValue()).toBe(clientId);
       expect(await page.locator('#composer [name=attachmentIds]').count()).toBe(1);
     }
-    await page.getByRole('button', { name: 'Send', exact: true }).click();
+    await turn(page, () => page.getByRole('button', { name: 'Send', exact: true }).click());
     await page.waitForURL(/#m\d+$/);
     expect((await shown(page)).filter((text) => text === 'half a <b>sentence')).toHaveLength(1);
     expect(await page.locator('#messages').locator('img').count()).toBe(1);
     // with nothing typed it is the page's own address again
-    await check.click();
+    await turn(page, () => check.click());
     expect(new URL(page.url()).pathname).toBe(path);
     await context.close();
   });
@@ -306,7 +307,7 @@ describe('an old browser', () => {
     await context.route(/\/assets\/app\.[^/]*\.css$/, (route) => route.fulfill({ contentType: 'text/css', body: '' }));
     const path = await startConversation(page, stage.app.base, 'From an old phone', 'restaurant');
     await page.fill('#body', 'And once more');
-    await page.click('#composer .primary');
+    await turn(page, () => page.click('#composer .primary'));
     await page.waitForURL(/#m\d+$/);
     expect(await shown(page)).toEqual(expect.arrayContaining(['From an old phone', 'And once more']));
     // nothing that needs a script stands there and does nothing
@@ -316,7 +317,7 @@ describe('an old browser', () => {
     await closeConversation(stage, path);
     await page.goto(stage.app.base + path);
     await page.getByLabel('Good', { exact: true }).check();
-    await page.locator('.rating button').click();
+    await turn(page, () => page.locator('.rating button').click());
     await page.getByText('You said: Good. Thank you.').waitFor();
     await context.close();
   });

@@ -6,6 +6,7 @@ import { mkdirSync } from 'node:fs';
 import type { Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { faultsOf } from '../support/axe.ts';
+import { turn } from '../support/browser.ts';
 import type { Handle } from '../support/people.ts';
 import { PIXEL } from '../support/pixel.ts';
 import { answer, changeSettings, closeConversation, type Stage, say, setStage } from './windows.ts';
@@ -204,7 +205,7 @@ describe.each(LIVES)('a %s (%s, %s, script: %s)', (role, who, language, withScri
       await page.getByText(words.closed).waitFor();
       await page.reload();
     } else {
-      await page.click('#composer button:not([type="button"])');
+      await turn(page, () => page.click('#composer button:not([type="button"])'));
       expect(await textsAnywhere(page)).toContain('Too late');
       await seen('10-kept');
       if (role !== 'driver') {

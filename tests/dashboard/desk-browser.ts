@@ -43,24 +43,12 @@ export async function visit(
   ]);
   const page = await context.newPage();
   page.setDefaultTimeout(15_000);
-  await page.addInitScript(REMEMBER_SOCKETS);
   const complaints: string[] = [];
   page.on('pageerror', (error) => complaints.push(String(error)));
   page.on('console', (message) => {
     if (message.type() === 'error') complaints.push(message.text());
   });
   return { page, context, complaints };
-}
-
-const REMEMBER_SOCKETS = `window.sockets = [];
-  window.WebSocket = class extends WebSocket {
-    constructor(...args) { super(...args); window.sockets.push(this); }
-  };`;
-
-/** Takes the page from the line: what is open stays open for Chromium, so that is cut by hand. */
-export async function cutLine({ page, context }: Pick<Visitor, 'page' | 'context'>): Promise<void> {
-  await context.setOffline(true);
-  await page.evaluate('for (const socket of sockets) socket.close()');
 }
 
 /** What a page asked for by script, and what it got: a fragment has no `<html>`. */

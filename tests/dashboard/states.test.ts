@@ -6,7 +6,7 @@ import { faultsOf } from '../support/axe.ts';
 import { launchBrowser } from '../support/browser.ts';
 import type { TestTenant } from '../support/people.ts';
 import { type RunningApp, startApp } from '../support/running-app.ts';
-import { cutLine, postForm, userWrites, visit } from './desk-browser.ts';
+import { postForm, userWrites, visit } from './desk-browser.ts';
 
 let app: RunningApp;
 let browser: Browser;
@@ -109,7 +109,7 @@ test('a lost connection says for how long, and what came meanwhile is there when
     const { page } = await visit(browser, second, tenant, 'agent');
     await page.goto(`/admin/support-chat/${id}`);
     await page.locator('#composer').waitFor();
-    await cutLine({ page, context: page.context() });
+    await page.context().setOffline(true);
     await page.locator('#connection', { hasText: /Connection lost, \d+ s/ }).waitFor({ timeout: 15_000 });
     await axe(page, 'connection lost');
     await userWrites(app, tenant, 'ayesha', 'Are you there?');
@@ -219,7 +219,7 @@ test('a phone folds the filters, keeps its bar on one line, and no notice covers
 
     await page.goto(`/admin/support-chat/${id}`);
     await page.locator('#composer, .dock').first().waitFor();
-    await cutLine(visitor);
+    await context.setOffline(true);
     await page.locator('#connection').waitFor({ timeout: 15_000 });
     await picture(page, `${name}-lost`);
     const [notice, head] = [await box('#connection'), await box('#conversation-state')];
