@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Database, Log, Scope } from '../../platform/database/index.ts';
-import { batched, isInTransaction } from '../../platform/database/index.ts';
+import { batched, isInTransaction, isSilence } from '../../platform/database/index.ts';
 import { Unavailable } from '../../platform/errors/index.ts';
 import { type Claim, callAppend, callClaim } from './append-statement.ts';
 import type { AppendOutcome, NewMessage, StoredMessage } from './stored-message.ts';
@@ -250,11 +250,6 @@ function isTransient(error: unknown): boolean {
   if (/^(08|57P|40)/.test(code)) return true;
   if (/^(ECONN|EPIPE|ETIMEDOUT)/.test(code)) return true;
   return error instanceof Error && /Connection terminated|connection.*timeout/i.test(error.message);
-}
-
-/** The database did not answer at all: nobody knows what was stored, and asking again at once would wait as long again. */
-function isSilence(error: unknown): boolean {
-  return error instanceof Error && error.message === 'Query read timeout';
 }
 
 function asUnavailable(error: unknown): Error {

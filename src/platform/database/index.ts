@@ -7,6 +7,7 @@
 export { batched } from './batched.ts';
 export { baseColumns, ownTenantFilter, TENANT_FILTER, tenantFilter } from './columns.ts';
 export { type Database, type DatabaseOptions, type Log, migrate, openDatabase, ormOptions } from './database.ts';
+export { isSilence } from './query-limit.ts';
 export { roleNames } from './roles.ts';
 export type { Actor, DomainEvent, Scope, TenantRef } from './scope.ts';
 export { type StartedDatabase, startDatabase } from './start-database.ts';

@@ -1,7 +1,11 @@
 import type pg from 'pg';
 
-/** What becomes of a query without an answer; `isSilence` of the appender and the pages for a full database know it. */
 const SILENCE = 'Query read timeout';
+
+/** The database did not answer at all: nobody knows what was done, and asking again at once would wait as long again. */
+export function isSilence(error: unknown): boolean {
+  return error instanceof Error && error.message === SILENCE;
+}
 
 /**
  * Gives each query of a pool so long for its answer; then its connection ends, and whoever waited gets an error. A server

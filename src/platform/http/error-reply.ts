@@ -1,4 +1,5 @@
 import Koa from 'koa';
+import { isSilence } from '../database/index.ts';
 import { AppError, BadRequest, NotFound, TooLarge, UnsupportedType } from '../errors/index.ts';
 import type { Reader } from '../views/index.ts';
 import { json, page, seeOther } from './reply.ts';
@@ -121,9 +122,8 @@ function isDatabaseAway(error: unknown): boolean {
     error,
     (one) =>
       AWAY_CODES.test(codeOf(one)) ||
-      /timeout exceeded when trying to connect|Query read timeout|Connection terminated|Cannot use a pool after/.test(
-        one.message,
-      ),
+      isSilence(one) ||
+      /timeout exceeded when trying to connect|Connection terminated|Cannot use a pool after/.test(one.message),
   );
 }
 
