@@ -18,9 +18,9 @@ export default defineConfig({
     sequence: { sequencer: SideBySide },
     // tests of one file that are side by side start processes of their own, and mostly wait
     maxConcurrency: 3,
-    testTimeout: 60_000,
+    testTimeout: 90_000,
     // the machine may be busy; what is there at once is found at once
-    expect: { poll: { timeout: 15_000 } },
+    expect: { poll: { timeout: 30_000 } },
     hookTimeout: 60_000,
     // the search for what must not stand in logs comes last, and a run without it is worth nothing
     teardownTimeout: 90_000,

@@ -44,7 +44,7 @@ beforeAll(async () => {
 afterAll(async () => {
   await app?.stop();
   await own?.drop();
-}, 60_000);
+});
 
 /** Listens at the driver of the ORM's pool, through which kysely goes too. */
 async function record(): Promise<void> {
@@ -224,7 +224,7 @@ describe('no sequential scan', () => {
       }
     }
     expect(scanned).toEqual([]);
-  }, 60_000);
+  });
 
   test("in the user's list, a conversation, every page of a log, and every change", async () => {
     const [message] = (await rahim.get(messagesOf(rahims))).body.items;

@@ -130,7 +130,7 @@ describe.skipIf(!CLAMD)('with clamd', () => {
       expect(await other.page.locator('#messages', { hasText: `checked, ${side}` }).count()).toBe(0);
       await chosen(page, 'refused').locator('[data-drop]').click();
       await page.click('#composer .primary');
-      await expect.poll(() => other.page.locator('#messages .files > a').count(), { timeout: 10_000 }).toBe(before + 1);
+      await expect.poll(() => other.page.locator('#messages .files > a').count()).toBe(before + 1);
       expect(await other.page.locator('#messages', { hasText: `checked, ${side}` }).count()).toBe(1);
       await shot(other.page, `checked-other-${side}`);
       await Promise.all([context.close(), other.context.close()]);

@@ -181,14 +181,14 @@ describe.each(['phone', 'desk'] as const)('a line that drops: %s', (side) => {
     await user.page.setInputFiles('.attach-button input[multiple]', large);
     const progress = user.page.locator('#attached progress');
     const done = () => progress.evaluate((one: HTMLProgressElement) => one.value);
-    await expect.poll(done, { timeout: 15_000 }).toBeGreaterThan(0.3);
+    await expect.poll(done).toBeGreaterThan(0.3);
     proxy.door = 'refuse';
     proxy.reset();
     await user.page.locator('#attached [data-waits]').waitFor({ state: 'visible' });
     await shot(user.page, `waits-${side}`);
     const atCut = proxy.bytes.up;
     proxy.door = 'pass';
-    await expect.poll(done, { timeout: 15_000 }).toBeGreaterThan(0.55);
+    await expect.poll(done).toBeGreaterThan(0.55);
 
     const half = await done();
     await user.page.reload();
@@ -229,9 +229,7 @@ describe.each(['phone', 'desk'] as const)('a line that drops: %s', (side) => {
     await user.page.locator('#attached [data-state=sending]').waitFor();
     await shot(user.page, `sending-${side}`);
     const progress = user.page.locator('#attached progress');
-    await expect
-      .poll(() => progress.evaluate((one: HTMLProgressElement) => one.value), { timeout: 15_000 })
-      .toBeGreaterThan(0.2);
+    await expect.poll(() => progress.evaluate((one: HTMLProgressElement) => one.value)).toBeGreaterThan(0.2);
     await user.page.click('#attached [data-drop]');
     expect(await user.page.locator('#attached > li').count()).toBe(0);
     proxy.poison('up', {});

@@ -111,7 +111,7 @@ test('twenty slow ones do not hold up who writes, and no more may be begun by on
   const taken: number[] = [];
   for (let n = 0; n < 20; n += 1) taken.push(await say());
   const refused = begin(1_000_000);
-  await expect.poll(refused.said, { timeout: 8_000 }).toContain('uploads_busy');
+  await expect.poll(refused.said).toContain('uploads_busy');
   expect(refused.said()).toContain('503 Service Unavailable');
   expect(refused.said().toLowerCase()).toContain('retry-after: 5');
   for (const { line } of [...slow, refused]) line.destroy();

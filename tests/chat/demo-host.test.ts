@@ -26,7 +26,7 @@ afterAll(async () => {
   await program?.stop();
   await fresh?.drop();
   place?.remove();
-}, 60_000);
+});
 
 describe.each([
   { viewport: PHONE, colorScheme: 'light', locale: 'en-US', entry: 'Support Chat' },
@@ -35,7 +35,7 @@ describe.each([
   it('leads from the demo to a page on another site, whose menu opens the chat in a frame, where one writes', async () => {
     const context = await browser.newContext({ viewport, colorScheme, locale });
     const page = await context.newPage();
-    page.setDefaultTimeout(15_000);
+    page.setDefaultTimeout(30_000);
     await page.goto(program.url);
     const link = page.locator('a[href$="/demo/host"]');
     expect(new URL((await link.getAttribute('href')) ?? '').host).not.toBe(new URL(program.url).host);
@@ -48,7 +48,7 @@ describe.each([
     if (PICTURES) await page.screenshot({ path: `${PICTURES}/${name}.png`, fullPage: true });
     await page.getByText(entry, { exact: true }).click();
     const find = () => page.frames().find((frame) => frame.url().includes('/driver/support'));
-    await expect.poll(() => find()?.url() ?? '', { timeout: 15_000 }).toContain('/driver/support');
+    await expect.poll(() => find()?.url() ?? '').toContain('/driver/support');
     const chat = find()!; // just found
     await chat.waitForFunction(() => 'safego' in globalThis);
     if (PICTURES) await page.screenshot({ path: `${PICTURES}/${name}-open.png` });

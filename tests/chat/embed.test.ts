@@ -54,7 +54,7 @@ const launcher = (page: Page) => page.getByRole('button', { name: /^Support/ });
 /** The chat in the frame, once it shows a page of the user's. */
 async function chatIn(page: Page): Promise<Frame> {
   const find = () => page.frames().find((frame) => frame.url().includes('/driver/support'));
-  await expect.poll(() => find()?.url() ?? '', { timeout: 15_000 }).toContain('/driver/support');
+  await expect.poll(() => find()?.url() ?? '').toContain('/driver/support');
   const frame = find()!; // just found
   await frame.waitForFunction(() => 'safego' in globalThis);
   return frame;
@@ -97,9 +97,9 @@ describe('on the page of a host app', () => {
     // closed, it counts; and counts again by itself
     await page.getByRole('button', { name: 'Close' }).click();
     await answer('It was paid yesterday.');
-    await expect.poll(() => launcher(page).textContent(), { timeout: 15_000 }).toBe('Support1');
+    await expect.poll(() => launcher(page).textContent()).toBe('Support1');
     await answer('At noon.');
-    await expect.poll(() => launcher(page).textContent(), { timeout: 15_000 }).toBe('Support2');
+    await expect.poll(() => launcher(page).textContent()).toBe('Support2');
     expect(await launcher(page).getAttribute('aria-label')).toBe('Support: 2 unread messages');
 
     // it opens where it was, live
@@ -150,9 +150,9 @@ describe('on the page of a host app', () => {
     await chat.fill('#composer textarea', 'I was about to say');
     const before = host.tokens.asked;
     await signOutEverywhere();
-    await expect.poll(() => host.tokens.asked, { timeout: 15_000 }).toBeGreaterThan(before);
+    await expect.poll(() => host.tokens.asked).toBeGreaterThan(before);
     await expect
-      .poll(async () => (await chatIn(page)).inputValue('#composer textarea').catch(() => ''), { timeout: 15_000 })
+      .poll(async () => (await chatIn(page)).inputValue('#composer textarea').catch(() => ''))
       .toBe('I was about to say');
     await (await chatIn(page)).click('#composer button:not([type="button"])');
     await expect
@@ -175,13 +175,13 @@ describe('on the page of a host app', () => {
     await signOutEverywhere();
     await chat.evaluate((to) => location.assign(to), '/driver/support?now');
     // once for the line that was cut and once for the page, when both come at the same time
-    await expect.poll(() => host.tokens.asked, { timeout: 15_000 }).toBeGreaterThan(before);
+    await expect.poll(() => host.tokens.asked).toBeGreaterThan(before);
     await chatIn(page);
     const then = host.tokens.asked;
     // what knows nobody any more may not be shown in a frame: the button notices
     await context.clearCookies();
     await (await chatIn(page)).evaluate(() => location.assign('/driver/support?again'));
-    await expect.poll(() => host.tokens.asked, { timeout: 15_000 }).toBeGreaterThan(then);
+    await expect.poll(() => host.tokens.asked).toBeGreaterThan(then);
     await chatIn(page);
     await context.close();
   });
@@ -196,7 +196,7 @@ describe('on the page of a host app', () => {
       await page.goto(host.origin);
       await launcher(page).click();
       await expect
-        .poll(() => page.frames().map((frame) => new URL(frame.url()).pathname), { timeout: 15_000 })
+        .poll(() => page.frames().map((frame) => new URL(frame.url()).pathname))
         .toContain('/customer/support');
     } finally {
       user = 'rahim';

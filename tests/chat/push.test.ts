@@ -106,7 +106,7 @@ describe.concurrent('the offer', () => {
     await page.getByText('This device is not told of answers.').waitFor();
     expect(await devices('rahim')).toEqual([]);
     expect(complaints).toEqual([]);
-  }, 60_000);
+  });
 
   it('is not repeated after a no, in Bengali and dark', async ({ expect }) => {
     const { page } = await phone('ayesha', 'granted', { locale: 'bn-BD', colorScheme: 'dark', viewport: PHONE });
@@ -128,7 +128,7 @@ describe.concurrent('the offer', () => {
     await page.goto(`${stage.app.base}/customer/support/notices`);
     await page.getByText('এই ডিভাইসে উত্তরের খবর জানানো হয় না।').waitFor();
     await picture(page, 'notices-off-dark-bn');
-  }, 60_000);
+  });
 });
 
 interface Shown {
@@ -277,5 +277,5 @@ describe.concurrent('an answer', () => {
     await page.evaluate(() => fetch('/sign-out', { method: 'POST' }).then(() => true));
     await expect.poll(notices).toEqual([]);
     expect(taken()).toEqual([]);
-  }, 60_000);
+  });
 });

@@ -105,32 +105,30 @@ describe.concurrent('an open chat', () => {
     const businessHours = { ...settings.businessHours, holidays: [yesterday, today, tomorrow] };
     const open = await changeSettings(stage, { businessHours, awayMessage: 'We sleep <b>now</b>.' });
     await expect
-      .poll(
-        () =>
-          page
-            .locator('#desk-state .away')
-            .textContent({ timeout: 500 })
-            .catch(() => ''),
-        { timeout: 10_000 },
+      .poll(() =>
+        page
+          .locator('#desk-state .away')
+          .textContent({ timeout: 500 })
+          .catch(() => ''),
       )
       .toMatch(/We sleep <b>now<\/b>\..*We are back on/);
     expect(await page.locator('.queue').count()).toBe(0);
     await open();
-    await expect.poll(() => page.locator('.away').count(), { timeout: 10_000 }).toBe(0);
+    await expect.poll(() => page.locator('.away').count()).toBe(0);
     await expect.poll(() => queue(page)).toMatch(/You are next/);
 
     // the switch, in mid-sentence: what is typed stays in sight, and the page says why it cannot go out
     const turnOn = await changeSettings(stage, { enabled: false });
-    await page.getByText('Support chat is switched off at the moment.').waitFor({ timeout: 10_000 });
+    await page.getByText('Support chat is switched off at the moment.').waitFor();
     expect(await page.locator('#composer textarea').isVisible()).toBe(true);
     expect(await page.inputValue('#composer textarea')).toBe('half a sentence');
     await page.fill('#composer textarea', '');
     await expect.poll(() => page.locator('#composer textarea').isVisible()).toBe(false);
     await turnOn();
-    await expect.poll(() => page.locator('#composer textarea').isVisible(), { timeout: 10_000 }).toBe(true);
+    await expect.poll(() => page.locator('#composer textarea').isVisible()).toBe(true);
     expect(await isSame(page)).toBe(true);
     await context.close();
-  }, 60_000);
+  });
 
   it('that begins to listen only after the change is told all the same', async ({ stage, expect }) => {
     const { page, context } = await stage.open('restaurant-2');
@@ -152,10 +150,10 @@ describe.concurrent('an open chat', () => {
     await page.waitForTimeout(3_000);
     expect(await page.locator('.away').count()).toBe(0);
     isUp = true;
-    await expect.poll(() => page.locator('.away').count(), { timeout: 15_000 }).toBe(1);
+    await expect.poll(() => page.locator('.away').count()).toBe(1);
     await open();
     await context.close();
-  }, 60_000);
+  });
 
   it('of staff, and a program, hear nothing of it', async ({ stage, expect }) => {
     const agent = await stage.open('agent');
@@ -164,7 +162,7 @@ describe.concurrent('an open chat', () => {
     const path = await startConversation(page, stage.app.base, 'Hello', 'restaurant');
     await agent.page.goto(`${stage.app.base}/admin/support-chat/${path.split('/').at(-1)}`);
     await expect.poll(() => frames.length).toBeGreaterThan(0);
-    await expect.poll(() => queue(page), { timeout: 10_000 }).toMatch(/You are/);
+    await expect.poll(() => queue(page)).toMatch(/You are/);
     await page.waitForTimeout(4_500);
     expect(frames.filter((frame) => frame.includes('desk-state'))).toEqual([]);
     await agent.context.close();
@@ -185,16 +183,16 @@ describe.concurrent.each([
     await context.addCookies([{ name: 'lang', value: language, url: stage.app.base }]);
     const frames = await listen(window, way);
     await startConversation(page, stage.app.base, 'And I behind', types[who]);
-    await expect.poll(() => mean(page), { timeout: 10_000 }).toBe(way);
+    await expect.poll(() => mean(page)).toBe(way);
     await mark(page);
     const words =
       language === 'en'
         ? { behind: /You are number 2 in the queue/, next: /You are next/ }
         : { behind: /সারিতে আপনার অবস্থান ২/, next: /এরপর আপনার পালা/ };
-    await expect.poll(() => queue(page), { timeout: 10_000 }).toMatch(words.behind);
+    await expect.poll(() => queue(page)).toMatch(words.behind);
     await page.fill('#composer textarea', 'half a sentence');
     await take(stage, before);
-    await expect.poll(() => queue(page), { timeout: 10_000 }).toMatch(words.next);
+    await expect.poll(() => queue(page)).toMatch(words.next);
     expect(await page.inputValue('#composer textarea')).toBe('half a sentence');
     expect(await isSame(page)).toBe(true);
     const told = (await heardOf(page, frames)).filter((frame) => frame.includes('desk-state'));
@@ -203,9 +201,9 @@ describe.concurrent.each([
     expect(bytes.length).toBeGreaterThan(0);
     expect(Math.max(...bytes)).toBeLessThan(600);
     await take(stage, new URL(page.url()).pathname);
-    await expect.poll(() => queue(page), { timeout: 10_000 }).toBe(null);
+    await expect.poll(() => queue(page)).toBe(null);
     await context.close();
-  }, 60_000);
+  });
 });
 
 async function read(stage: Stage): Promise<{ settings: { businessHours: object } }> {

@@ -162,7 +162,7 @@ describe.each(LIVES)('a %s (%s, %s, script: %s)', (role, who, language, withScri
       await page.setInputFiles('[name=file]', { name: 'receipt.png', mimeType: 'image/png', buffer: PIXEL });
       await page.click('#composer .primary');
     }
-    await expect.poll(() => page.locator('#messages img').count(), { timeout: 10_000 }).toBe(1);
+    await expect.poll(() => page.locator('#messages img').count()).toBe(1);
     await seen('6-file');
 
     // switched off in mid-sentence

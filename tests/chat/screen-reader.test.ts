@@ -92,8 +92,8 @@ describe('a screen reader', () => {
     await say(page, 'Into the void');
     await page.getByText(/Connection lost/).waitFor();
     isUp = true;
-    await expect.poll(() => shown(page), { timeout: 15_000 }).toContain('While you were away');
-    await expect.poll(() => shown(page), { timeout: 15_000 }).toContain('Into the void');
+    await expect.poll(() => shown(page)).toContain('While you were away');
+    await expect.poll(() => shown(page)).toContain('Into the void');
     await page.waitForTimeout(1_000);
     for (const text of ['Words of mine', 'An answer to you', 'While you were away', 'Into the void']) {
       expect([text, times(await heard(), text)]).toEqual([text, 1]);
@@ -102,7 +102,7 @@ describe('a screen reader', () => {
     asReset = true;
     const connections = sockets.length;
     await sockets.at(-1)?.close({ code: 1012 });
-    await expect.poll(() => sockets.length, { timeout: 15_000 }).toBeGreaterThan(connections);
+    await expect.poll(() => sockets.length).toBeGreaterThan(connections);
     await page.waitForTimeout(2_000);
     await answer(stage, path, 'After all of it');
     await expect.poll(() => shown(page)).toContain('After all of it');

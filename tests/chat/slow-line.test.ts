@@ -4,6 +4,7 @@
  */
 import type { Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { bestOfThree } from '../support/best-of-three.ts';
 import { type Stage, setStage, smallestScript, startConversation, type Window } from './windows.ts';
 
 const LINE = { offline: false, latency: 400, downloadThroughput: 50_000 / 8, uploadThroughput: 50_000 / 8 };
@@ -45,16 +46,18 @@ async function isStored(text: string): Promise<boolean> {
   return items.some(({ body }) => body === text);
 }
 
-/** The line is the same each time; a machine that runs other tests beside is not: the best of three counts. */
+/** As {@link bestOfThree} has it: the line is the same each time, the machine is not. */
 async function inTime(name: string, visit: () => Promise<{ read: number; sent: number }>): Promise<void> {
-  for (let left = 2; ; left--) {
-    const took = await visit();
-    process.stdout.write(`2G, ${name}: ${JSON.stringify(took)} ms\n`);
-    if (left > 0 && (took.read > 3_000 || took.sent > 5_000)) continue;
-    expect(took.read).toBeLessThanOrEqual(3_000);
-    expect(took.sent).toBeLessThanOrEqual(5_000);
-    return;
-  }
+  const { read, sent } = await bestOfThree(
+    async () => {
+      const took = await visit();
+      process.stdout.write(`2G, ${name}: ${JSON.stringify(took)} ms\n`);
+      return took;
+    },
+    (took) => took.read <= 3_000 && took.sent <= 5_000,
+  );
+  expect(read).toBeLessThanOrEqual(3_000);
+  expect(sent).toBeLessThanOrEqual(5_000);
 }
 
 describe('on 50 kbit/s with 400 ms', () => {
@@ -106,5 +109,5 @@ describe('on 50 kbit/s with 400 ms', () => {
       await context.close();
       return { read, usable, sent };
     });
-  }, 60_000);
+  });
 });

@@ -100,7 +100,7 @@ describe.concurrent.each(LOOKS)(
         businessHours,
         awayMessage: lang === 'en' ? 'We are at the fair today.' : 'আজ আমরা মেলায়।',
       });
-      await page.locator('#desk-state .away').waitFor({ timeout: 10_000 });
+      await page.locator('#desk-state .away').waitFor();
       await look('away');
       await page.goto(`${base}/${role}/support`);
       await look('away list');
@@ -127,11 +127,11 @@ describe.concurrent.each(LOOKS)(
         await clear();
       }
       await page.locator('[data-again]').click();
-      await expect.poll(() => page.locator('#pending > li').count(), { timeout: 15_000 }).toBe(0);
+      await expect.poll(() => page.locator('#pending > li').count()).toBe(0);
 
       const turnOn = await changeSettings(stage, { enabled: false });
       await page.fill('#composer textarea', lang === 'en' ? 'half a sentence' : 'আধা বাক্য');
-      await page.locator('#conversation-state[data-can-write="false"]').waitFor({ timeout: 10_000 });
+      await page.locator('#conversation-state[data-can-write="false"]').waitFor();
       await look('off');
       await page.goto(`${base}/${role}/support`);
       await look('off list');

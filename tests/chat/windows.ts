@@ -48,7 +48,7 @@ export async function setStage(env: Record<string, string> = {}, more: { compres
         await context.addCookies([{ name: 'safego', value: token, url: app.base, httpOnly: true, sameSite: 'Lax' }]);
       }
       const page = await context.newPage();
-      page.setDefaultTimeout(15_000);
+      page.setDefaultTimeout(30_000);
       return { page, context, ...listen(page, app.base) };
     },
     async stop() {

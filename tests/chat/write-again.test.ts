@@ -102,7 +102,7 @@ test('JSON: refused without the setting; with it opened again in one step, withi
     [id],
   );
   expect(rows).toEqual([{ count: 1 }]);
-}, 60_000);
+});
 
 test('the socket, on another node, does the same; two messages at once open it once', async () => {
   const tenant = await app.newTenant();
@@ -123,7 +123,7 @@ test('the socket, on another node, does the same; two messages at once open it o
   expect(log.slice(0, 3)).toEqual(['first', 'closed', 'reopened']);
   expect(log.slice(3).sort()).toEqual(['one', 'three', 'two']);
   await socket.close();
-}, 60_000);
+});
 
 test('the page says what will happen, with and without a script', async () => {
   const tenant = await app.newTenant();
@@ -163,4 +163,4 @@ test('the page says what will happen, with and without a script', async () => {
   await expect.poll(() => page.locator('#messages').textContent()).toContain('আবার লিখছি');
   await expect.poll(() => page.locator('#conversation-state').getAttribute('data-status')).toBe('open');
   expect(complaints).toEqual([]);
-}, 60_000);
+});

@@ -91,7 +91,7 @@ test('says when an answer is due and how late it is, tells leads, and forgets it
   await expect.poll(() => lead.page.locator('#list').textContent()).toContain('No answer is late');
   expect(await agent.page.locator(`#c-${ayesha} .due`).count()).toBe(1);
   expect([...lead.complaints, ...agent.complaints]).toEqual([]);
-}, 60_000);
+});
 
 test('in the order of what is due, live, page by page and without a script', async () => {
   const tenant = await app.newTenant();
@@ -122,7 +122,7 @@ test('in the order of what is due, live, page by page and without a script', asy
   await plain.page.goto(`${DESK}?sort=due&userType=customer`);
   expect(await order(plain.page)).toEqual([other]);
   expect(await plain.page.locator('.due').first().textContent()).toMatch(/^বাকি [৪৫]/);
-}, 60_000);
+});
 
 test('stands still while nobody is there, and says so', async () => {
   const tenant = await app.newTenant();
@@ -150,7 +150,7 @@ test('stands still while nobody is there, and says so', async () => {
   await tenancy.refresh();
   await look(tenant);
   await expect.poll(words).toBe('Never due: no opening hours · closed now');
-}, 60_000);
+});
 
 test('looks right in both sizes, themes and languages', async () => {
   const tenant = await app.newTenant();

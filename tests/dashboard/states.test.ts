@@ -110,7 +110,7 @@ test('a lost connection says for how long, and what came meanwhile is there when
     await page.goto(`/admin/support-chat/${id}`);
     await page.locator('#composer').waitFor();
     await page.context().setOffline(true);
-    await page.locator('#connection', { hasText: /Connection lost, \d+ s/ }).waitFor({ timeout: 15_000 });
+    await page.locator('#connection', { hasText: /Connection lost, \d+ s/ }).waitFor();
     await axe(page, 'connection lost');
     await userWrites(app, tenant, 'ayesha', 'Are you there?');
     const agent = await tenant.signIn('lead');
@@ -220,7 +220,7 @@ test('a phone folds the filters, keeps its bar on one line, and no notice covers
     await page.goto(`/admin/support-chat/${id}`);
     await page.locator('#composer, .dock').first().waitFor();
     await context.setOffline(true);
-    await page.locator('#connection').waitFor({ timeout: 15_000 });
+    await page.locator('#connection').waitFor();
     await picture(page, `${name}-lost`);
     const [notice, head] = [await box('#connection'), await box('#conversation-state')];
     expect([name, notice.y >= head.y + head.height, notice.y < 320]).toEqual([name, true, true]);

@@ -83,7 +83,7 @@ it('gives what waits to whoever comes, says why, and takes no for an answer', as
   await set({ agentLimit: 2 });
   await expect.poll(() => holderOf(other)).not.toBeNull();
   expect(nodes.flatMap((node) => node.errors)).toEqual([]);
-}, 60_000);
+});
 
 it('tells users whether it is open, and what it says while it is not', async () => {
   const rahim = await home.signIn('rahim');

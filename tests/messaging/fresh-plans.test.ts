@@ -27,7 +27,7 @@ beforeAll(async () => {
     const user = await insertPerson(admin, tenant);
     open.push({ user, id: await insertConversation(admin, user) });
   }
-}, 60_000);
+});
 afterAll(async () => {
   await admin?.end();
   await own?.drop();
@@ -69,4 +69,4 @@ test('a message finds its conversation and its sender by their ids, not by their
   await admin.query(definition.replaceAll(/\((\w+\.tenant_id = i\.tenant_id)\) is true/g, '$1'));
   await admin.query('alter function append_messages security definer');
   expect(await readPerMessage()).toBeGreaterThan(50);
-}, 60_000);
+});

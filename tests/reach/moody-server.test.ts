@@ -41,7 +41,7 @@ describe.concurrent('a mail server (F29)', () => {
       new Set([`<${id}@support.example.com>`]),
     );
     await worker.stop();
-  }, 60_000);
+  });
 
   it('that does not come back: the mail ends as a dead letter, is told as an error, and keeps nobody else waiting', async ({
     office,
@@ -76,7 +76,7 @@ describe.concurrent('a mail server (F29)', () => {
     await office.settled(poison);
     expect(office.smtp.to(poison.address).map((mail) => mail.messageId)).toEqual([`<${owed.id}@support.example.com>`]);
     await worker.stop();
-  }, 60_000);
+  });
 
   it('is not left in the middle of a mail at SIGTERM', async ({ office }) => {
     const worker = await office.startWorker();
@@ -90,5 +90,5 @@ describe.concurrent('a mail server (F29)', () => {
       (await office.mailOf(rahim))?.id,
     ]);
     expect(rows[0]?.state).toBe('completed');
-  }, 60_000);
+  });
 });

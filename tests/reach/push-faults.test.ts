@@ -40,7 +40,7 @@ describe.concurrent('a worker that is killed (F29)', () => {
     expect(new Set(browser.taken.map(({ notice }) => notice.id)).size).toBe(1);
     expect(browser.taken.length).toBe(before === 0 ? 1 : 2);
     await next.stop();
-  }, 60_000);
+  });
 
   it('in the middle of the send: the next one sends, once', async ({ office }) => {
     const { browser } = await somebody(office);
@@ -58,7 +58,7 @@ describe.concurrent('a worker that is killed (F29)', () => {
     await office.emptied(LOOKS_MS);
     expect(browser.taken).toHaveLength(1);
     await next.stop();
-  }, 60_000);
+  });
 
   it('after the service took it and before it said so: it goes out again under the same id and topic', async ({
     office,
@@ -80,7 +80,7 @@ describe.concurrent('a worker that is killed (F29)', () => {
     expect(browser.taken[0]?.notice).toEqual(browser.taken[1]?.notice);
     expect(browser.taken[0]?.headers['topic']).toBe(browser.taken[1]?.headers['topic']);
     await next.stop();
-  }, 60_000);
+  });
 
   it('again and again at any moment: at least once, always under one id', async ({ office }) => {
     const { browser } = await somebody(office);
@@ -145,7 +145,7 @@ describe.concurrent('a push service', () => {
     expect(worker.said()).not.toContain(browser.endpoint);
     expect(worker.said()).toContain('HTTP_500');
     await worker.stop();
-  }, 60_000);
+  });
 
   it('that will never take this one (413) is not asked again', async ({ office }) => {
     await somebody(office);
@@ -182,7 +182,7 @@ describe.concurrent('a push service', () => {
     expect((await deliveries(office)).map(({ state }) => state).sort()).toEqual(['cancelled', 'sent']);
     expect(browser.taken).toHaveLength(1);
     await worker.stop();
-  }, 60_000);
+  });
 });
 
 describe.concurrent('the keys', () => {

@@ -52,7 +52,7 @@ beforeAll(async () => {
     [id],
   );
   await fold();
-}, 60_000);
+});
 afterAll(async () => {
   await admin?.end();
   await app?.stop();

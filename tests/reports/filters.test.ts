@@ -15,7 +15,7 @@ let browser: Browser;
 beforeAll(async () => {
   [reports, browser] = await Promise.all([startReportsApp(), launchBrowser()]);
   await reports.fold();
-}, 60_000);
+});
 afterAll(async () => {
   await browser?.close();
   await reports?.stop();

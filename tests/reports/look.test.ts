@@ -39,7 +39,7 @@ beforeAll(async () => {
   [reports, browser] = await Promise.all([startReportsApp(), launchBrowser()]);
   await reports.fold();
   looks = await openLooks(browser, reports.app, reports.home, 'lead');
-}, 60_000);
+});
 afterAll(async () => {
   await browser?.close();
   await reports?.stop();

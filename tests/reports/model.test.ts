@@ -33,13 +33,13 @@ beforeAll(async () => {
   database = await openDatabase({ url: own.url, entities, log: quiet });
   tenancy = await openTenancy({ database, log: quiet });
   admin = new pg.Pool({ connectionString: own.adminUrl, max: 4 });
-}, 60_000);
+});
 afterAll(async () => {
   await tenancy?.close();
   await database?.close();
   await admin?.end();
   await own?.drop();
-}, 60_000);
+});
 
 /** A company of its own, with a zone, hours and three agents. */
 async function company(timeZone: string, businessHours?: Partial<SupportSettings['businessHours']>) {

@@ -37,7 +37,7 @@ let admin: pg.Pool;
 beforeAll(async () => {
   app = await startApp({ SECRET_KEY });
   admin = new pg.Pool({ connectionString: adminUrl(), max: 4 });
-}, 60_000);
+});
 afterAll(async () => {
   await admin?.end();
   await app?.stop();

@@ -15,7 +15,7 @@ beforeAll(async () => {
   reports = await startReportsApp();
   await reports.fold();
   lead = await plainBrowser(reports.app, reports.home, 'lead');
-}, 60_000);
+});
 afterAll(() => reports?.stop());
 
 /** Links to what is behind a number, with the number as the page writes it. */

@@ -34,7 +34,7 @@ beforeAll(async () => {
   admin = new pg.Pool({ connectionString: own.adminUrl, max: 2 });
   tenant = await app.newTenant();
   lead = await plainBrowser(app, tenant, 'lead');
-}, 60_000);
+});
 afterAll(async () => {
   await app?.stop();
   await smtp?.down();
@@ -219,5 +219,5 @@ describe('the mail on Mondays', () => {
     expect(smtp.to(address)).toHaveLength(1);
     await queue.close();
     await tenancy.close();
-  }, 60_000);
+  });
 });

@@ -50,7 +50,7 @@ beforeAll(async () => {
   const own = await fill(other, 'nothing special');
   strangers = await Promise.all(OTHER_TENANTS.map((handle) => intruder(other, handle, 'of another tenant', own)));
   neighbours = await Promise.all(OTHER_USERS.map((handle) => intruder(victim, handle, 'of the same tenant', {})));
-}, 60_000);
+});
 
 afterAll(async () => {
   await admin?.end();

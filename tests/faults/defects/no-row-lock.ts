@@ -15,6 +15,6 @@ rewrite('no-row-lock', [
   {
     file: 'migrations/Migration20261121000086_slim_append.ts',
     find: '  at := clock_timestamp();',
-    put: '  at := clock_timestamp();\n  perform pg_sleep(0.002);',
+    put: '  at := clock_timestamp();\n  perform pg_sleep(0.01);',
   },
 ]);
