@@ -48,6 +48,9 @@ afterAll(async () => {
   await stage?.stop();
 });
 
+/** Goes elsewhere after the answer to whoever asked for it: with the page its answer would be gone. */
+const leave = (to: string) => void setTimeout(() => location.assign(to));
+
 /** The button that the script has put there. */
 const launcher = (page: Page) => page.getByRole('button', { name: /^Support/ });
 
@@ -167,20 +170,20 @@ describe('on the page of a host app', () => {
     await launcher(page).click();
     const chat = await chatIn(page);
     const nowhere = '/driver/support/conversations/00000000-0000-7000-8000-000000000000';
-    await chat.evaluate((to) => location.assign(to), nowhere);
+    await chat.evaluate(leave, nowhere);
     await chat.waitForURL(/00000000/);
     await expect.poll(() => chat.locator('h1').textContent()).toMatch(/found|there/i);
     // signed out: the host vouches again, and the chat is there again
     const before = host.tokens.asked;
     await signOutEverywhere();
-    await chat.evaluate((to) => location.assign(to), '/driver/support?now');
+    await chat.evaluate(leave, '/driver/support?now');
     // once for the line that was cut and once for the page, when both come at the same time
     await expect.poll(() => host.tokens.asked).toBeGreaterThan(before);
     await chatIn(page);
     const then = host.tokens.asked;
     // what knows nobody any more may not be shown in a frame: the button notices
     await context.clearCookies();
-    await (await chatIn(page)).evaluate(() => location.assign('/driver/support?again'));
+    await (await chatIn(page)).evaluate(leave, '/driver/support?again');
     await expect.poll(() => host.tokens.asked).toBeGreaterThan(then);
     await chatIn(page);
     await context.close();

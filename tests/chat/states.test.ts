@@ -6,6 +6,7 @@ import { mkdirSync } from 'node:fs';
 import type { BrowserContext, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, test } from 'vitest';
 import { faultsOf } from '../support/axe.ts';
+import { turn } from '../support/browser.ts';
 import type { Handle } from '../support/people.ts';
 import {
   answer,
@@ -157,7 +158,9 @@ describe.concurrent.each(LOOKS)(
       // the session ends: in the page, and as the page that gives a text back
       await page.fill('#composer textarea', lang === 'en' ? 'Still here' : 'এখনো আছি');
       await context.clearCookies({ name: 'safego' });
-      await page.evaluate(() => document.querySelector<HTMLFormElement>('#composer')?.submit());
+      await turn(page, () =>
+        page.evaluate(() => void setTimeout(() => document.querySelector<HTMLFormElement>('#composer')?.submit())),
+      );
       await page.locator('form textarea').waitFor();
       await look('expired');
       await page.goto(base + path);

@@ -79,7 +79,7 @@ test('swap the report, keep address, dates, tabs and focus, and go back', { time
 
   // step by step: each is the report that was there, its form included
   for (const [address, type] of been.reverse()) {
-    await page.evaluate('history.back()');
+    await page.goBack();
     await page.waitForURL(address);
     await expect.poll(() => page.locator('#r-type').inputValue()).toBe(type);
   }
