@@ -1,7 +1,7 @@
 import type { Browser } from 'playwright-core';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { faultsOf } from '../support/axe.ts';
-import { launchBrowser } from '../support/browser.ts';
+import { launchBrowser, turn } from '../support/browser.ts';
 import type { TestTenant } from '../support/people.ts';
 import { type RunningApp, startApp } from '../support/running-app.ts';
 import { manyConversations, postForm, say, userWrites, visit, watchFragments } from './desk-browser.ts';
@@ -209,7 +209,7 @@ test('everything works without JavaScript', async () => {
   await page.locator('#messages').getByText('We look into it').waitFor();
   await page.getByRole('button', { name: 'Close conversation' }).click();
   await page.getByText('This conversation is closed.').waitFor();
-  await page.getByRole('button', { name: 'Hide this line' }).click();
+  await turn(page, () => page.getByRole('button', { name: 'Hide this line' }).click());
   expect(await page.getByText('Handle live support conversations').count()).toBe(0);
 });
 

@@ -163,12 +163,12 @@ export async function openFaultProxy(upstream: number, random: () => number = Ma
 
   function pass({ from, to, toxics }: Pipe, chunk: Buffer): void {
     if (to.destroyed || toxics.isBlackHole) return;
-    if (!to.write(chunk)) {
-      from.pause();
-      to.once('drain', () => {
-        if (!toxics.isPaused) from.resume();
-      });
-    }
+    // pieces that were on their way when it was paused come here still
+    if (to.write(chunk) || to.listenerCount('drain') > 0) return;
+    from.pause();
+    to.once('drain', () => {
+      if (!toxics.isPaused) from.resume();
+    });
   }
 
   function resetPair(one: Socket, other: Socket): void {
