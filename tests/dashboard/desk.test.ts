@@ -1,7 +1,7 @@
 import type { Browser } from 'playwright-core';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { faultsOf } from '../support/axe.ts';
-import { launchBrowser, turn } from '../support/browser.ts';
+import { launchBrowser, stepBack, turn } from '../support/browser.ts';
 import type { TestTenant } from '../support/people.ts';
 import { type RunningApp, startApp } from '../support/running-app.ts';
 import { manyConversations, postForm, say, userWrites, visit, watchFragments } from './desk-browser.ts';
@@ -84,7 +84,7 @@ test('filters, opening and answering bring fragments, never pages, and stand in 
   await agent.page.reload();
   expect(await agent.page.getByLabel('Search conversations').inputValue()).toBe('Ayesha');
   expect(await agent.page.locator('.item-link[aria-current="true"]').textContent()).toContain('Ayesha');
-  await agent.page.goBack();
+  await stepBack(agent.page);
   await expect.poll(() => agent.page.locator('#thread[data-conversation]').count()).toBe(0);
   expect(agent.complaints).toEqual([]);
 });

@@ -5,7 +5,7 @@
 import type { Browser } from 'playwright-core';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { visit, watchFragments } from '../dashboard/desk-browser.ts';
-import { launchBrowser } from '../support/browser.ts';
+import { launchBrowser, stepBack } from '../support/browser.ts';
 import { type ReportsApp, startReportsApp } from './reports-app.ts';
 
 const REPORTS = '/admin/support-reports';
@@ -79,7 +79,7 @@ test('swap the report, keep address, dates, tabs and focus, and go back', { time
 
   // step by step: each is the report that was there, its form included
   for (const [address, type] of been.reverse()) {
-    await page.goBack();
+    await stepBack(page);
     await page.waitForURL(address);
     await expect.poll(() => page.locator('#r-type').inputValue()).toBe(type);
   }

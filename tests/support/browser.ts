@@ -54,3 +54,8 @@ async function browserPath(): Promise<string> {
 export async function turn(page: Page, act: () => Promise<unknown>): Promise<void> {
   await Promise.all([page.waitForEvent('domcontentloaded'), act()]);
 }
+
+/** A step back to an address that htmx pushed: the page loads itself anew for it, which Playwright takes for a failure. */
+export function stepBack(page: Page): Promise<void> {
+  return turn(page, () => page.evaluate('setTimeout(() => history.back()), null'));
+}
