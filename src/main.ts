@@ -1,4 +1,5 @@
 /** `npm start`: config → database → wings → listen → ready; SIGTERM walks the same way back. */
+import { flushCompileCache } from 'node:module';
 import { setFlagsFromString } from 'node:v8';
 import { entities } from './entities.ts';
 import { openModules, seedWhenEmpty } from './modules.ts';
@@ -49,6 +50,8 @@ async function start(): Promise<void> {
     modules.setReadiness(null);
 
     process.stdout.write(`ready on ${listening.url}\n`);
+    // what was compiled serves the next start, also when this one is killed
+    flushCompileCache();
   } catch (error) {
     leaveWithOneLine(error);
     await lifecycle.drain(1);

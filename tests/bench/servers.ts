@@ -49,6 +49,7 @@ function productEnv(databaseUrl: string, dataDir: string): NodeJS.ProcessEnv {
     LOG_LEVEL: 'warn',
     // as `npm start` sets it
     MALLOC_ARENA_MAX: '2',
+    NODE_COMPILE_CACHE: 'node_modules/.cache/compiled',
   };
 }
 

@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import { readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest';
@@ -43,6 +43,16 @@ describe('one command, in a clone with spaces in its path', () => {
     const { code, stderr } = await program.stop();
     expect(code, stderr).toBe(0);
     expect(postgresOver(dataDir)).toBeUndefined();
+  });
+
+  test('what a start has compiled is kept for the next one while it runs: it may be killed', async () => {
+    const compiled = join(clone, 'node_modules/.cache/compiled');
+    rmSync(compiled, { recursive: true, force: true });
+    const program = await start({ cwd: clone });
+    await expect
+      .poll(() => existsSync(compiled) && readdirSync(compiled, { recursive: true }).length)
+      .toBeGreaterThan(100);
+    await program.stop();
   });
 
   test('the second start finds what the first one made, in seconds', async () => {

@@ -1,4 +1,3 @@
-import { createTransport } from 'nodemailer';
 import { z } from 'zod';
 import { StartError } from '../config/index.ts';
 
@@ -93,6 +92,8 @@ export function openMailTransport({
     const parsed = MailSchema.safeParse(mail);
     if (!parsed.success) throw new UnsafeMail(parsed.error.issues.map((issue) => issue.path.join('.')));
     const { id, fromName, to, subject, text, html, language, unsubscribeUrl } = parsed.data;
+    // with the first mail: 6 MB that many a node never needs
+    const { createTransport } = await import('nodemailer');
     // one connection a mail: there are few, and a dead pool cannot hold one up
     const transport = createTransport({
       url: url.href,

@@ -1,4 +1,4 @@
-import { Redis, type RedisOptions } from 'ioredis';
+import type { RedisOptions } from 'ioredis';
 import type { Log } from '../database/index.ts';
 import { type Line, openHintLine } from './hint-line.ts';
 import type { Backplane } from './room.ts';
@@ -34,6 +34,8 @@ export function openRedisBackplane({
   readonly node?: string;
 }): Backplane {
   async function connect(heard: (payload: string) => void): Promise<Line> {
+    // 5 MB, for those who have a Redis
+    const { Redis } = await import('ioredis');
     const ears = new Redis(url, OPTIONS);
     const mouth = new Redis(url, OPTIONS);
     const clients = [ears, mouth];
