@@ -212,11 +212,19 @@ function bindTenantAtCheckout(pool: pg.Pool): void {
       turnstile.leave();
       throw error;
     }
-    const release = client.release;
-    client.release = (broken) => {
-      release.call(client, broken);
+    const giveBack = client.release;
+    let isOut = true;
+    const release = (broken?: Error | boolean) => {
+      if (!isOut) return;
+      isOut = false;
+      client.off('end', gone);
+      giveBack.call(client, broken);
       turnstile.leave();
     };
+    // kysely keeps the connection when a transaction cannot begin or be rolled back: ten of those are the whole pool, too
+    const gone = () => release(true);
+    client.once('end', gone);
+    client.release = release;
     try {
       if (boundTo.get(client) !== tenantId) {
         boundTo.delete(client);
