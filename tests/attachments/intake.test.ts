@@ -80,6 +80,7 @@ test('what has passed the gate is thrown away without looking through the whole 
     const script = join(import.meta.dirname, 'gate-garbage.ts');
     return Number((await promisify(execFile)(process.execPath, [script, how])).stdout);
   };
-  expect(await collections('past the gate')).toBeGreaterThan(1);
-  expect(await collections('through the gate')).toBeLessThan(2);
+  const past = await collections('past the gate');
+  expect(past).toBeGreaterThan(3);
+  expect(await collections('through the gate')).toBeLessThan(past / 2);
 });

@@ -7,7 +7,7 @@ import { type FaultProxy, openFaultProxy } from '../faults/lab/proxy.ts';
 import type { Handle } from '../support/people.ts';
 import { answer, closeConversation, type Stage, say, setStage, smallestScript, type Window } from './windows.ts';
 
-const WAIT = { timeout: 25_000 };
+const WAIT = { timeout: 40_000 };
 
 let stage: Stage;
 beforeAll(async () => {
@@ -38,7 +38,7 @@ async function onTheRoad(who: Handle, options: Parameters<Stage['open']>[1] = {}
     downloadThroughput: throughput,
     uploadThroughput: throughput,
   });
-  window.page.setDefaultTimeout(25_000);
+  window.page.setDefaultTimeout(40_000);
   return window;
 }
 
@@ -175,9 +175,10 @@ describe.concurrent('on 50 kbit/s with 400 ms and a line that breaks', () => {
     // the browser says that there was no answer; one step back the message stands, or the form with its text and its id
     await page.fill('#composer textarea', 'It was 40 minutes late');
     cutNextAnswer(line);
+    const next = page.waitForEvent('framenavigated');
     await page.click('#composer button.primary').catch(() => {});
     await expect.poll(() => stored('ayesha', path), WAIT).toContain('It was 40 minutes late');
-    await page.waitForTimeout(1_000);
+    await next;
     if ((await page.locator('#composer textarea').count()) === 0) await page.goBack();
     await page.locator('#composer textarea').waitFor();
     if (await page.inputValue('#composer textarea')) await page.click('#composer button.primary');

@@ -131,8 +131,9 @@ export function createIntake(limits: Partial<IntakeLimits> = {}, clock = () => p
   }
 
   function passSoon(): void {
-    dueAt = Math.max(freeAt, clock());
-    timer ??= setTimeout(pass, Math.ceil(dueAt - clock()));
+    const now = clock();
+    dueAt = Math.max(freeAt, now);
+    timer ??= setTimeout(pass, Math.ceil(dueAt - now));
   }
 
   function pass(): void {
